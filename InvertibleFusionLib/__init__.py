@@ -1,0 +1,67 @@
+"""InvertibleFusion: fuse co-registered brain volumes, take the fused image apart again. Research use only.
+
+    from InvertibleFusionLib import Volume, load_model, fuse, decompose
+
+    sources = [Volume.read("ADC.nii.gz"), Volume.read("FLAIR.nii.gz")]
+    fusion = fuse(load_model("fusioninn-t1gd-flair"), sources, resample=True)
+    fusion.image.write("fused.nrrd")
+
+The layers, from the bottom up; imports run downwards only:
+
+    flows                   layers that run backwards
+    models      ← flows     the networks, and the files that hold them
+    volumes                 arrays with a place in the patient; reading, writing, grids, intensities, slices
+    inference   ← models, volumes       the slice engine and its tasks: fuse, decompose
+    metrics                 how good an image is
+    training    ← inference, metrics    data, losses, the loop
+    evaluation  ← training              comparisons with other ways of doing it
+    cli         ← everything            the command invertible-fusion
+
+``errors`` stands below all of them. Importing this package brings neither torch nor SimpleITK with it: the names
+below are loaded when they are first used, so that Slicer starts fast.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from InvertibleFusionLib._version import __version__
+
+if TYPE_CHECKING:
+    from InvertibleFusionLib.errors import InvertibleFusionError
+    from InvertibleFusionLib.inference.decomposition import Decomposition, Estimate, decompose
+    from InvertibleFusionLib.inference.fusion import Fusion, fuse
+    from InvertibleFusionLib.models.shipped import load_model
+    from InvertibleFusionLib.volumes.volume import Volume
+
+_HOME = {
+    "Decomposition": "inference.decomposition",
+    "Estimate": "inference.decomposition",
+    "Fusion": "inference.fusion",
+    "InvertibleFusionError": "errors",
+    "Volume": "volumes.volume",
+    "decompose": "inference.decomposition",
+    "fuse": "inference.fusion",
+    "load_model": "models.shipped",
+}
+
+__all__ = [
+    "Decomposition",
+    "Estimate",
+    "Fusion",
+    "InvertibleFusionError",
+    "Volume",
+    "__version__",
+    "decompose",
+    "fuse",
+    "load_model",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

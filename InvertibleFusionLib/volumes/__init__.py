@@ -1,0 +1,1 @@
+"""Arrays with a place in the patient: volumes, files, grids, intensity scales and slices."""

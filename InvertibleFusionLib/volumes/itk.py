@@ -1,0 +1,32 @@
+"""Volume ↔ SimpleITK image, geometry included."""
+
+import numpy as np
+import SimpleITK as sitk
+
+from InvertibleFusionLib.volumes.volume import Volume
+
+
+def image_from_volume(volume: Volume) -> sitk.Image:
+    """A SimpleITK image with the volume's voxels (copied) and geometry."""
+    array = volume.array
+    if array.dtype == np.bool_:
+        array = array.astype(np.uint8)
+    elif array.dtype == np.float16:
+        array = array.astype(np.float32)
+    image = sitk.GetImageFromArray(np.ascontiguousarray(array), isVector=volume.components > 1)
+    image.SetSpacing(volume.spacing)
+    image.SetOrigin(volume.origin)
+    image.SetDirection(volume.direction)
+    return image
+
+
+def volume_from_image(image: sitk.Image, name: str, units: str = "") -> Volume:
+    """A volume with a SimpleITK image's voxels (copied) and geometry; the image has three dimensions."""
+    return Volume(
+        sitk.GetArrayFromImage(image),
+        spacing=image.GetSpacing(),
+        origin=image.GetOrigin(),
+        direction=image.GetDirection(),
+        name=name,
+        units=units,
+    )

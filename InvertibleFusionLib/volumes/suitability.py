@@ -1,0 +1,74 @@
+"""Whether a volume is an image that can be fused, decomposed or synthesized from, and what to do where it is not."""
+
+import numpy as np
+
+from InvertibleFusionLib.errors import UnsuitableVolumeError
+from InvertibleFusionLib.volumes.volume import Volume
+
+LABELS_AT_MOST = 32
+"""A volume of whole numbers with no more distinct values than this is taken for a label map."""
+
+
+def require_image(volume: Volume) -> None:
+    """Refuse what is not a grey image of finite values that vary.
+
+    Raises:
+        UnsuitableVolumeError: for colour, empty, non-finite, constant volumes and for label maps.
+    """
+    array = volume.array
+    if volume.components != 1:
+        raise UnsuitableVolumeError(
+            f"{volume.name} has {volume.components} values per voxel (colour or vectors); a grey image is needed. "
+            "Export it as a scalar volume."
+        )
+    if array.size == 0:
+        raise UnsuitableVolumeError(f"{volume.name} is empty: its size is {'×'.join(map(str, volume.grid.size))}.")
+    require_finite(volume)
+    smallest, largest = array.min(), array.max()
+    if smallest == largest:
+        raise UnsuitableVolumeError(
+            f"{volume.name} is constant: all {array.size} voxels are {smallest:g}. There is nothing to see in it; "
+            "check that it is the right file."
+        )
+    if volume.label_map or looks_like_labels(volume):
+        raise UnsuitableVolumeError(
+            f"{volume.name} looks like a label map (whole numbers from {smallest:g} to {largest:g}, few of them), "
+            "not an image. Choose the scan itself."
+        )
+
+
+def require_finite(volume: Volume) -> None:
+    """Refuse NaN and infinities.
+
+    Raises:
+        UnsuitableVolumeError: with their count.
+    """
+    if not np.issubdtype(volume.array.dtype, np.floating):
+        return
+    bad = volume.array.size - sum(int(np.isfinite(part).sum()) for part in volume.array)
+    if bad:
+        raise UnsuitableVolumeError(
+            f"{volume.name} has {bad} of {volume.array.size} voxels that are not finite (NaN or infinite), as ADC "
+            "maps often have outside the head. Say which value they shall have: --replace-nonfinite 0 on the command "
+            "line, replace_nonfinite(volume, 0) in Python."
+        )
+
+
+def replace_nonfinite(volume: Volume, value: float) -> Volume:
+    """The volume with ``value`` (in its own units) in place of NaN and infinities; the same volume if it has none."""
+    if not np.issubdtype(volume.array.dtype, np.floating) or np.isfinite(volume.array).all():
+        return volume
+    return volume.with_array(np.where(np.isfinite(volume.array), volume.array, volume.array.dtype.type(value)))
+
+
+def looks_like_labels(volume: Volume) -> bool:
+    """Whether all values are whole numbers and there are very few of them for the volume's size."""
+    distinct: set[float] = set()
+    for part in volume.array:
+        values = np.unique(part)
+        if np.issubdtype(values.dtype, np.floating) and np.any(values != np.round(values)):
+            return False
+        distinct.update(float(value) for value in values[: LABELS_AT_MOST + 1])
+        if len(distinct) > LABELS_AT_MOST:
+            return False
+    return len(distinct) > 1 and 16 * len(distinct) <= volume.array.size

@@ -1,0 +1,120 @@
+"""Writing volumes: beside the destination first, then moved into place, so that nothing is ever half-written."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import SimpleITK as sitk
+
+from InvertibleFusionLib.errors import OutputError, UnreadableFileError
+from InvertibleFusionLib.volumes.completeness import check_metaimage, check_nifti
+from InvertibleFusionLib.volumes.itk import image_from_volume
+from InvertibleFusionLib.volumes.reading import RECORD_KEY, UNITS_KEY, known_ending, record_path
+from InvertibleFusionLib.volumes.volume import Volume
+
+WRITABLE = (".nrrd", ".nii.gz", ".nii", ".mha")
+
+
+def write_volume(volume: Volume, path: Path) -> None:
+    """Write a volume; an existing file is replaced only by a complete one.
+
+    NRRD holds the record and the units in its header. NIfTI and MetaImage get the record as ``NAME.record.json``
+    beside them. NIfTI stores the geometry in float32.
+
+    Raises:
+        OutputError: an unknown ending, no permission, no space.
+    """
+    with staged(path.parent) as stage:
+        write_into_stage(volume, stage / path.name)
+
+
+@contextmanager
+def staged(folder: Path) -> Iterator[Path]:
+    """A temporary folder inside ``folder`` whose files are moved into ``folder`` when the block ends well.
+
+    When the block fails or is cancelled nothing is left behind and earlier files stay as they were; folders made on
+    the way are removed again.
+
+    Raises:
+        OutputError: when ``folder`` cannot be made or written.
+    """
+    made = _make_folder(folder)
+    try:
+        stage = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=folder))
+    except OSError as error:
+        _remove_empty(made)
+        raise OutputError(f"Cannot write into {folder}: {error.strerror}. Choose another folder.") from error
+    try:
+        yield stage
+        for file in sorted(stage.iterdir()):
+            file.replace(folder / file.name)
+    except OSError as error:
+        raise OutputError(f"Cannot write into {folder}: {error.strerror or error}.") from error
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+        _remove_empty(made)
+
+
+def write_into_stage(volume: Volume, path: Path) -> None:
+    """Write a volume straight to ``path``, which nobody else reads yet, and check that it arrived whole."""
+    ending = known_ending(path)
+    if ending not in WRITABLE:
+        raise OutputError(f"{path.name} is not a type of file that is written here: use {', '.join(WRITABLE)}.")
+    image = image_from_volume(volume)
+    record = None if volume.record is None else json.dumps(volume.record, ensure_ascii=True, separators=(",", ":"))
+    if ending == ".nrrd":
+        image.SetMetaData("NRRD_content", volume.name)
+        if volume.units:
+            image.SetMetaData(UNITS_KEY, volume.units)
+        if record is not None:
+            image.SetMetaData(RECORD_KEY, record)
+    try:
+        sitk.WriteImage(image, str(path), useCompression=ending == ".nii.gz")
+        if record is not None and ending != ".nrrd":
+            record_path(path).write_text(record, encoding="utf-8")
+        _check_whole(volume, path, ending)
+    except (RuntimeError, OSError, UnreadableFileError) as error:
+        free = shutil.disk_usage(path.parent).free
+        raise OutputError(
+            f"{path.name} could not be written ({volume.array.nbytes / 1e6:.0f} MB of voxels, {free / 1e6:.0f} MB "
+            "free): the disk is full or failing. Free some space or choose another folder."
+        ) from error
+
+
+def _check_whole(volume: Volume, path: Path, ending: str) -> None:
+    if ending in (".nii", ".nii.gz"):
+        check_nifti(path)
+    elif ending == ".mha":
+        check_metaimage(path)
+    elif path.stat().st_size < volume.array.nbytes:
+        raise UnreadableFileError(f"{path} is {path.stat().st_size} bytes long")
+
+
+def _make_folder(folder: Path) -> list[Path]:
+    """Make a folder with its parents; the folders that were made, innermost first."""
+    missing = [part for part in (folder, *folder.parents) if not part.exists()]
+    made: list[Path] = []
+    for part in reversed(missing):
+        try:
+            part.mkdir()
+        except FileExistsError:
+            continue
+        except OSError as error:
+            _remove_empty(made)
+            raise OutputError(
+                f"The folder {folder} cannot be made: {error.strerror}. Choose another folder."
+            ) from error
+        made.insert(0, part)
+    if not folder.is_dir():
+        raise OutputError(f"{folder} is a file, not a folder. Choose another folder.")
+    return made
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    for folder in folders:
+        if any(folder.iterdir()):
+            return
+        folder.rmdir()
