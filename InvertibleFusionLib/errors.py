@@ -1,4 +1,4 @@
-"""What can go wrong in a user's hands. Every message says what is wrong, with which volume, the numbers, and what to do."""
+"""What can go wrong in a user's hands; every message says what is wrong, with which volume, the numbers, what to do."""
 
 
 class InvertibleFusionError(Exception):

@@ -1,0 +1,1 @@
+"""The slice engine and its tasks: fuse and decompose."""

@@ -1,0 +1,121 @@
+"""Records: how a result came to be, as JSON that travels with it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from InvertibleFusionLib._version import __version__
+from InvertibleFusionLib.errors import RecordMismatchError
+from InvertibleFusionLib.models.model import Model
+from InvertibleFusionLib.volumes.grid import Grid
+from InvertibleFusionLib.volumes.intensity import FittedScale
+from InvertibleFusionLib.volumes.volume import Volume
+
+NOTICE = "Research use only. Not certified for diagnosis."
+RECORD_VERSION = 1
+
+
+@dataclass(frozen=True)
+class SourceRecord:
+    """What a fused image's record says of one source.
+
+    Attributes:
+        name: of the source.
+        units: of its values, as its file stated them.
+        voxel_type: NumPy name of its type on the fused image's grid.
+        voxels_sha256: digest of its voxels on that grid.
+        scale: constants that its values were scaled with.
+        resampled_onto: name of the volume whose grid it was resampled onto, or None.
+    """
+
+    name: str
+    units: str
+    voxel_type: str
+    voxels_sha256: str
+    scale: FittedScale
+    resampled_onto: str | None
+
+
+@dataclass(frozen=True)
+class FusionRecord:
+    """The part of a fused image's record that decomposing it needs.
+
+    Attributes:
+        model_name: that fused it.
+        model_sha256: of its file.
+        slice_axis: array axis along which the slices were counted.
+        sources: in the order of the model's inputs.
+    """
+
+    model_name: str
+    model_sha256: str
+    slice_axis: int
+    sources: list[SourceRecord]
+
+
+def new_record(task: str, model: Model, settings: Mapping[str, Any], sources: list[dict[str, Any]]) -> dict[str, Any]:
+    """The record of a result made now."""
+    return {
+        "record_version": RECORD_VERSION,
+        "task": task,
+        "notice": NOTICE,
+        "library": f"invertible-fusion {__version__}",
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "model": {
+            "name": model.card.name,
+            "sha256": model.sha256,
+            "architecture": model.card.architecture,
+            "trained_on": model.card.inputs,
+        },
+        "settings": dict(settings),
+        "sources": sources,
+    }
+
+
+def with_result(record: Mapping[str, Any], kind: str, name: str, units: str = "", **more: Any) -> dict[str, Any]:
+    """The record of a run as the record of one of its results."""
+    return {**record, "result": {"kind": kind, "name": name, "units": units, **more}}
+
+
+def grid_to_json(grid: Grid) -> dict[str, Any]:
+    """A grid as JSON-ready data."""
+    return {
+        "size": list(grid.size),
+        "spacing_mm": list(grid.spacing),
+        "origin_lps_mm": list(grid.origin),
+        "direction_lps": list(grid.direction),
+    }
+
+
+def fusion_record(volume: Volume) -> FusionRecord | None:
+    """The fusion record that a fused image or its latent carries; None for a volume without a record.
+
+    Raises:
+        RecordMismatchError: when the volume is another kind of result, or its record is damaged.
+    """
+    if volume.record is None:
+        return None
+    data = volume.record
+    try:
+        if data["task"] != "fuse":
+            raise RecordMismatchError(
+                f"{volume.name} is not a fused image but the result of {data['task']!r}. Give the fused image."
+            )
+        sources = [
+            SourceRecord(
+                str(source["name"]),
+                str(source["units"]),
+                str(source["voxel_type"]),
+                str(source["voxels_sha256"]),
+                FittedScale.from_json(source["intensity"]),
+                None if source["resampled"] is None else str(source["resampled"]["onto"]),
+            )
+            for source in data["sources"]
+        ]
+        axis = int(data["settings"]["slice_axis"])
+        return FusionRecord(str(data["model"]["name"]), str(data["model"]["sha256"]), axis, sources)
+    except (KeyError, TypeError, ValueError) as error:
+        raise RecordMismatchError(
+            f"The record in {volume.name} is damaged: {error!r}. Fuse the sources again."
+        ) from error

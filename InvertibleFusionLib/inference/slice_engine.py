@@ -1,0 +1,132 @@
+"""The slice engine: runs a network over slices and yields each one as it is finished.
+
+Being a generator it gives progress, live preview and cancel without any of the three: take the slices as they come,
+close it to stop.
+"""
+
+import copy
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from InvertibleFusionLib.errors import InferenceError
+from InvertibleFusionLib.inference.plan import Plan
+
+LOG = logging.getLogger("InvertibleFusion")
+
+Outputs = tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class SliceJob:
+    """What to do with every slice.
+
+    Attributes:
+        count: number of slices.
+        load: slice index to the network's input, (channels, rows, columns).
+        compute: network, inputs (batch, channels, rows, columns) and slice indices to outputs, each (batch, …).
+        store: takes slice index and the outputs of that slice as arrays.
+    """
+
+    count: int
+    load: Callable[[int], NDArray[Any]]
+    compute: Callable[[Any, Tensor, Sequence[int]], Outputs]
+    store: Callable[[int, list[NDArray[Any]]], None]
+
+
+@dataclass(frozen=True)
+class FinishedSlice:
+    """One slice is done.
+
+    Attributes:
+        index: of the slice along the slice axis.
+        done: slices finished so far.
+        total: slices in all.
+        image: (rows, columns), what is to be shown of it; a view of the result being filled.
+    """
+
+    index: int
+    done: int
+    total: int
+    image: NDArray[Any]
+
+
+def run_slices(job: SliceJob, network: Any, plan: Plan, first: int = 0) -> Iterator[int]:
+    """Compute all slices, ``first`` before the others, and yield each index once its outputs are stored.
+
+    The network itself is never changed: a copy runs. When memory runs out the batch is halved, then the CPU takes
+    over; the log says so.
+
+    Raises:
+        InferenceError: when the network gives values that are not finite, or the memory does not suffice even so.
+    """
+    order = [first, *(index for index in range(job.count) if index != first)]
+    placed = _place(network, plan)
+    done = 0
+    while done < len(order):
+        indices = order[done : done + plan.batch_size]
+        try:
+            outputs = _compute(job, placed, plan, indices)
+        except RuntimeError as error:
+            if not _is_out_of_memory(error):
+                raise
+            plan = _smaller(plan, error)
+            placed = _place(network, plan)
+            continue
+        for position, index in enumerate(indices):
+            arrays = [output[position] for output in outputs]
+            _require_finite(arrays, index)
+            job.store(index, arrays)
+            done += 1
+            yield index
+
+
+def _compute(job: SliceJob, network: Any, plan: Plan, indices: list[int]) -> list[NDArray[Any]]:
+    autocast = plan.dtype == torch.bfloat16
+    dtype = torch.float32 if autocast else plan.dtype
+    inputs = torch.from_numpy(np.stack([job.load(index) for index in indices])).to(plan.device, dtype)
+    with ExitStack() as context:
+        context.enter_context(torch.inference_mode())
+        if autocast:
+            context.enter_context(torch.autocast(plan.device.type, torch.bfloat16))
+        if plan.device.type == "cuda":
+            context.enter_context(torch.backends.cudnn.flags(benchmark=False, deterministic=True, allow_tf32=False))
+        outputs = job.compute(network, inputs.contiguous(memory_format=torch.channels_last), indices)
+        return [output.to("cpu", dtype).numpy() for output in outputs]
+
+
+def _place(network: Any, plan: Plan) -> Any:
+    dtype = torch.float32 if plan.dtype == torch.bfloat16 else plan.dtype
+    placed: nn.Module = copy.deepcopy(network)
+    return placed.to(plan.device, dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    text = str(error)
+    return isinstance(error, torch.OutOfMemoryError) or "out of memory" in text or "can't allocate memory" in text
+
+
+def _smaller(plan: Plan, error: RuntimeError) -> Plan:
+    if plan.batch_size > 1:
+        half = plan.batch_size // 2
+        LOG.warning("Out of memory with %d slices at a time; going on with %d.", plan.batch_size, half)
+        return replace(plan, batch_size=half)
+    if plan.device.type != "cpu":
+        LOG.warning("Out of memory on %s; going on with the CPU, slower.", plan.device)
+        return replace(plan, device=torch.device("cpu"))
+    raise InferenceError("A single slice does not fit into this computer's memory. Close other programs.") from error
+
+
+def _require_finite(outputs: list[NDArray[Any]], index: int) -> None:
+    if not all(np.isfinite(output).all() for output in outputs):
+        raise InferenceError(
+            f"The network gave values that are not finite on slice {index + 1}. The source holds values far outside "
+            "what the model was trained on; check it for outliers."
+        )

@@ -1,0 +1,116 @@
+"""Making sources ready for a model: checked, on one grid, scaled, cut into slices."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from InvertibleFusionLib.errors import ConfigurationError, UnsuitableVolumeError
+from InvertibleFusionLib.inference.record import grid_to_json
+from InvertibleFusionLib.models.model import Model
+from InvertibleFusionLib.volumes.grid import require_same_grid, same_grid
+from InvertibleFusionLib.volumes.intensity import FittedScale, IntensityScale
+from InvertibleFusionLib.volumes.resampling import coverage, resample
+from InvertibleFusionLib.volumes.slices import Axis, SliceStack, slice_axis
+from InvertibleFusionLib.volumes.suitability import require_image
+from InvertibleFusionLib.volumes.volume import Volume
+
+
+@dataclass(frozen=True)
+class PreparedSources:
+    """Sources on one grid.
+
+    Attributes:
+        originals: as they were given.
+        volumes: on the reference's grid.
+        scales: fitted, one for each source.
+        stack: how the volumes are cut into slices.
+        reference: name of the volume whose grid is used.
+    """
+
+    originals: list[Volume]
+    volumes: list[Volume]
+    scales: list[FittedScale]
+    stack: SliceStack
+    reference: str
+
+    def load(self, index: int, dtype: type[np.floating[Any]] = np.float32) -> NDArray[Any]:
+        """Slice ``index`` of all sources as the network takes it, (sources, padded rows, padded columns)."""
+        scaled = [
+            scale.apply(self.stack.slices(volume.array)[index].astype(np.float64), index)
+            for volume, scale in zip(self.volumes, self.scales, strict=True)
+        ]
+        return self.stack.pad(np.stack(scaled).astype(dtype))
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """For the record."""
+        return [
+            {
+                "name": original.name,
+                "units": original.units,
+                "grid": grid_to_json(original.grid),
+                "voxel_type": str(volume.array.dtype),
+                "voxels_sha256": voxel_digest(volume.array),
+                "intensity": scale.to_json(),
+                "resampled": None
+                if original is volume
+                else {"onto": self.reference, "coverage": round(coverage(original.grid, volume.grid), 4)},
+            }
+            for original, volume, scale in zip(self.originals, self.volumes, self.scales, strict=True)
+        ]
+
+
+def prepare_sources(
+    model: Model, sources: Sequence[Volume], reference: int, allow_resampling: bool, axis: Axis
+) -> PreparedSources:
+    """Check sources, bring them onto the grid of source number ``reference``, fit the model's intensity scale.
+
+    Raises:
+        ConfigurationError: a wrong number of sources, or no such reference.
+        UnsuitableVolumeError: a source that is not a grey image.
+        GridMismatchError: grids that differ when resampling is not allowed, or that do not overlap.
+    """
+    wanted = model.network.sources
+    if len(sources) != wanted:
+        raise ConfigurationError(f"The model {model.card.name} takes {wanted} sources, {len(sources)} were given.")
+    if not 0 <= reference < len(sources):
+        raise ConfigurationError(f"There is no source {reference + 1} to resample onto; there are {len(sources)}.")
+    for volume in sources:
+        require_image(volume)
+    target = sources[reference]
+    _require_slices(target)
+    volumes = [_on_grid(volume, target, allow_resampling) for volume in sources]
+    for volume in volumes:
+        require_image(volume)  # a source can be constant where the reference sees it
+    stack = SliceStack(target.grid, slice_axis(target.grid, axis), model.network.multiple)
+    scale = IntensityScale.from_json(model.card.intensity)
+    scales = [scale.fit(stack.slices(volume.array)) for volume in volumes]
+    return PreparedSources(list(sources), volumes, scales, stack, target.name)
+
+
+def voxel_digest(array: NDArray[Any]) -> str:
+    """SHA-256 of voxels with their type and shape, the same on every machine."""
+    little = array.dtype.newbyteorder("<")
+    digest = hashlib.sha256(f"{array.dtype.name} {array.shape}\n".encode())
+    for part in array:
+        digest.update(np.ascontiguousarray(part, dtype=little).tobytes())
+    return digest.hexdigest()
+
+
+def _on_grid(volume: Volume, target: Volume, allow_resampling: bool) -> Volume:
+    if volume is target or same_grid(target.grid, volume.grid):
+        return volume
+    if not allow_resampling:
+        require_same_grid(target.grid, volume.grid, target.name, volume.name)
+    return resample(volume, target.grid)
+
+
+def _require_slices(volume: Volume) -> None:
+    size = volume.grid.size
+    if sum(n > 1 for n in size) < 2:
+        raise UnsuitableVolumeError(
+            f"{volume.name} is {'×'.join(map(str, size))} voxels, a line and not an image. Give a slice or a volume."
+        )

@@ -1,0 +1,1 @@
+"""The networks, what a fusion model is, and the files that hold models."""

@@ -1,0 +1,151 @@
+"""Model files: one .safetensors with the weights, and in its header the card and a digest. Nothing is unpickled."""
+
+import hashlib
+import json
+import os
+import tempfile
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from InvertibleFusionLib.errors import ConfigurationError, ModelFileError, OutputError
+from InvertibleFusionLib.models.card import ModelCard
+from InvertibleFusionLib.models.fusioninn import FusionINN, FusionINNConfiguration
+from InvertibleFusionLib.models.model import FusionNetwork, Model
+
+CARD_KEY = "invertible_fusion_card"
+DIGEST_KEY = "invertible_fusion_sha256"
+
+ARCHITECTURES: dict[str, tuple[type[Any], type[Any]]] = {"fusioninn": (FusionINNConfiguration, FusionINN)}
+"""Configuration and network class of every architecture."""
+
+
+def build_network(card: ModelCard) -> FusionINN:
+    """The network that a card describes, with fresh weights.
+
+    Raises:
+        ModelFileError: for an unknown architecture or configuration.
+    """
+    if card.architecture not in ARCHITECTURES:
+        known = ", ".join(ARCHITECTURES)
+        raise ModelFileError(f"There is no architecture {card.architecture!r} in this version; it knows {known}.")
+    configuration_type, network_type = ARCHITECTURES[card.architecture]
+    try:
+        known_fields = {field.name for field in fields(configuration_type)}
+        unknown = sorted(set(card.configuration) - known_fields)
+        if unknown:
+            raise ModelFileError(
+                f"The model's configuration has an unknown setting {unknown[0]!r}. Update the library."
+            )
+        network: FusionINN = network_type(configuration_type(**card.configuration))
+    except (TypeError, ConfigurationError) as error:
+        raise ModelFileError(f"The model's configuration does not make sense: {error}") from error
+    return network
+
+
+def save_model(network: FusionNetwork, card: ModelCard, path: Path) -> None:
+    """Write a model file, whole or not at all.
+
+    Raises:
+        OutputError: when it cannot be written.
+    """
+    tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    metadata = {CARD_KEY: json.dumps(card.to_json(), sort_keys=True), DIGEST_KEY: tensor_digest(tensors)}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=".unfinished-")
+        os.close(handle)
+        try:
+            save_file(tensors, beside, metadata)
+            Path(beside).chmod(0o644)
+            Path(beside).replace(path)
+        finally:
+            Path(beside).unlink(missing_ok=True)
+    except (OSError, SafetensorError) as error:
+        raise OutputError(f"The model could not be written to {path}: {error}.") from error
+
+
+def read_card(path: Path) -> ModelCard:
+    """The card alone, without reading the weights.
+
+    Raises:
+        ModelFileError: when the file is missing or not a model file of this library.
+    """
+    return _open(path)[0]
+
+
+def read_model(path: Path) -> Model:
+    """Load a model file after checking its format, digest, and every tensor's name and shape.
+
+    Raises:
+        ModelFileError: missing, cut, changed, a pickle, of another kind, or weights that do not fit the architecture.
+    """
+    card, tensors, digest = _open(path, with_tensors=True)
+    if tensor_digest(tensors) != digest:
+        raise ModelFileError(
+            f"The weights in {path} are not those that were saved (their digest differs). Get it again."
+        )
+    network = build_network(card)
+    _load_weights(network, tensors, path)
+    return Model(network.eval().requires_grad_(False), card, file_digest(path))
+
+
+def tensor_digest(tensors: dict[str, Tensor]) -> str:
+    """SHA-256 over names, types, shapes and bytes of tensors, in the order of their names."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _open(path: Path, with_tensors: bool = False) -> tuple[ModelCard, dict[str, Tensor], str]:
+    if not path.is_file():
+        raise ModelFileError(f"There is no model file {path}.")
+    _refuse_pickle(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            if CARD_KEY not in metadata or DIGEST_KEY not in metadata:
+                raise ModelFileError(f"{path} holds tensors but no description; it is not a model of this library.")
+            card = ModelCard.from_json(json.loads(metadata[CARD_KEY]))
+            tensors = {name: file.get_tensor(name) for name in file.keys()} if with_tensors else {}  # noqa: SIM118
+    except (SafetensorError, json.JSONDecodeError, OSError) as error:
+        raise ModelFileError(f"{path} is not a model file, or is cut or damaged ({error}). Get it again.") from error
+    return card, tensors, metadata[DIGEST_KEY]
+
+
+def _refuse_pickle(path: Path) -> None:
+    with path.open("rb") as stream:
+        start = stream.read(2)
+    if start == b"PK" or start[:1] == b"\x80":
+        raise ModelFileError(
+            f"{path} is a PyTorch checkpoint, which can hold code; it is not opened. Convert it once with "
+            "invertible-fusion import-checkpoint, if you trust where it comes from."
+        )
+
+
+def _load_weights(network: FusionINN, tensors: dict[str, Tensor], path: Path) -> None:
+    expected = network.state_dict()
+    for name in sorted(expected.keys() | tensors.keys()):
+        if name not in tensors or name not in expected:
+            where = "lacks" if name not in tensors else "has an unknown"
+            raise ModelFileError(f"{path} {where} tensor {name}; it does not fit its own description. Get it again.")
+        if tensors[name].shape != expected[name].shape:
+            raise ModelFileError(
+                f"In {path} the tensor {name} has shape {tuple(tensors[name].shape)} instead of "
+                f"{tuple(expected[name].shape)}; it does not fit its own description. Get it again."
+            )
+    network.load_state_dict(tensors)

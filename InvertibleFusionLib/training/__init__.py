@@ -1,0 +1,1 @@
+"""Teaching the networks: configuration, data, losses, the loop."""

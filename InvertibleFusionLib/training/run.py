@@ -1,0 +1,78 @@
+"""From a configuration to a model file with its card."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from InvertibleFusionLib._version import __version__
+from InvertibleFusionLib.errors import ConfigurationError
+from InvertibleFusionLib.models.card import ModelCard
+from InvertibleFusionLib.models.fusioninn import FusionINN
+from InvertibleFusionLib.models.model_file import save_model
+from InvertibleFusionLib.training.configuration import TrainingConfiguration
+from InvertibleFusionLib.training.data import for_reporting, load_patients, with_scale
+from InvertibleFusionLib.training.loop import train
+from InvertibleFusionLib.training.validation import measure
+
+OnStep = Callable[[int, int, dict[str, float]], None]
+
+
+def train_model(configuration: TrainingConfiguration, out: Path, on_step: OnStep) -> ModelCard:
+    """Train a model, measure it, and write its file.
+
+    Args:
+        configuration: the whole run.
+        out: the model file, NAME.safetensors.
+        on_step: called with steps done, steps in all, and the losses.
+
+    Raises:
+        ConfigurationError: before anything starts, when a case cannot be used or the file cannot be a model file.
+        InferenceError: when training diverges.
+    """
+    if out.suffix != ".safetensors":
+        raise ConfigurationError(f"A model file ends in .safetensors; {out.name} does not.")
+    folder, contrasts = configuration.data_folder, configuration.contrasts
+    patients = load_patients(configuration.training, contrasts, folder, with_scale(configuration.intensity))
+    unseen = load_patients(configuration.validation, contrasts, folder, for_reporting)
+    network = FusionINN(configuration.network, configuration.seed)
+    for step in train(network, patients, configuration):
+        on_step(step.number, configuration.steps, step.losses)
+    network = network.eval().requires_grad_(False)
+    card = ModelCard(
+        name=configuration.name,
+        architecture="fusioninn",
+        configuration=configuration.network.to_json(),
+        task="fusion",
+        inputs=contrasts,
+        outputs=["fused"],
+        intensity=configuration.intensity.to_json(),
+        training=_how_trained(configuration),
+        metrics=measure(network, unseen, contrasts),
+        intended_use=configuration.intended_use,
+    )
+    save_model(network, card, out)
+    return card
+
+
+def _how_trained(configuration: TrainingConfiguration) -> dict[str, Any]:
+    settings = asdict(configuration)
+    for elsewhere in (
+        "name",
+        "contrasts",
+        "network",
+        "intensity",
+        "intended_use",
+        "data_folder",
+        "training",
+        "validation",
+    ):
+        del settings[elsewhere]
+    return {
+        "data": [asdict(source) for source in configuration.training],
+        "validation": [asdict(source) for source in configuration.validation],
+        "settings": settings,
+        "versions": {"invertible-fusion": __version__, "torch": str(torch.__version__)},
+    }
