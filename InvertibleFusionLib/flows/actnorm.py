@@ -35,8 +35,8 @@ class ActNorm(InvertibleLayer):
         Raises:
             ValueError: when a channel is constant or the batch has fewer than two values per channel.
         """
-        deviation = x.std(dim=(0, 2, 3), keepdim=True)
-        if not bool((deviation > 0).all()):  # NaN from a single value lands here too
+        deviation = x.std(dim=(0, 2, 3), keepdim=True, correction=int(x[:, 0].numel() > 1))
+        if not bool((deviation > 0).all()):
             raise ValueError("ActNorm cannot be initialized from a batch with a constant channel.")
         self.log_scale.copy_(-deviation.log())
         self.bias.copy_(-(x * self.log_scale.exp()).mean(dim=(0, 2, 3), keepdim=True))

@@ -2,8 +2,8 @@
 
 Kumar et al., "FusionINN: Invertible Image Fusion for Brain Tumor Monitoring"; official code nish03/FusionINN,
 ``inn_train.py``. Where paper and code disagree the preset ``paper`` follows the code. The preset ``default`` drops the
-ReLU at the end of each subnetwork (with it every block can only expand), starts as the identity, and goes backwards
-from logit(image) instead of from the image itself.
+ReLU at the end of each subnetwork (with it every block can only expand), starts as the identity, swaps halves of the
+channels instead of shuffling them, and goes backwards from logit(image) instead of from the image itself.
 """
 
 from collections.abc import Sequence
@@ -44,7 +44,10 @@ class FusionINNConfiguration:
         backwards_from: what the reverse pass gets for the fused image when there is no latent: its "logit" (the value
             the forward pass gave), or the "image" itself, followed by a sigmoid on the decomposed slices (the code).
         prior: distribution of z for the decomposition from the image alone.
-        permutation_seed: of the fixed channel orders.
+        permutation: "swap" exchanges the halves of the channels; "random" is a seeded random order, as published. A
+            random order of squeezed channels starts with the pixels of both sources interlaced in the fused image, and
+            training hardly ever leaves that checkerboard.
+        permutation_seed: of the random orders.
     """
 
     blocks: int = 3
@@ -55,6 +58,7 @@ class FusionINNConfiguration:
     start_as_identity: bool = True
     backwards_from: Literal["logit", "image"] = "logit"
     prior: Prior = "normal"
+    permutation: Literal["swap", "random"] = "swap"
     permutation_seed: int = 0
 
     def __post_init__(self) -> None:
@@ -70,7 +74,9 @@ class FusionINNConfiguration:
 
 PRESETS = {
     "default": FusionINNConfiguration(),
-    "paper": FusionINNConfiguration(final_relu=True, start_as_identity=False, backwards_from="image"),
+    "paper": FusionINNConfiguration(
+        final_relu=True, start_as_identity=False, backwards_from="image", permutation="random"
+    ),
 }
 
 
@@ -185,9 +191,15 @@ def _layers(configuration: FusionINNConfiguration) -> list[InvertibleLayer]:
         hidden = configuration.hidden_squeezed if squeezed else configuration.hidden
         layers += [Squeeze()] if squeezed else []
         layers += [AffineCoupling(channels, _Subnetworks(configuration, hidden), configuration.clamp)]
-        layers += [Permutation.random(channels, generator)] if block < configuration.blocks - 1 else []
+        layers += [_permutation(configuration, channels, generator)] if block < configuration.blocks - 1 else []
         layers += [Unsqueeze()] if squeezed else []
     return layers
+
+
+def _permutation(configuration: FusionINNConfiguration, channels: int, generator: torch.Generator) -> Permutation:
+    if configuration.permutation == "random":
+        return Permutation.random(channels, generator)
+    return Permutation([*range(channels // 2, channels), *range(channels // 2)])
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,9 @@ from InvertibleFusionLib.training.data import for_reporting, load_patients, with
 from InvertibleFusionLib.training.loop import train
 from InvertibleFusionLib.training.validation import measure
 
+STEPS_BETWEEN_SAVES = 500
+"""A long run that is stopped leaves the model of the last save."""
+
 OnStep = Callable[[int, int, dict[str, float]], None]
 
 
@@ -40,21 +43,27 @@ def train_model(configuration: TrainingConfiguration, out: Path, on_step: OnStep
     network = FusionINN(configuration.network, configuration.seed)
     for step in train(network, patients, configuration):
         on_step(step.number, configuration.steps, step.losses)
+        if step.number % STEPS_BETWEEN_SAVES == 0:
+            save_model(network, _card(configuration, step.number, []), out)
     network = network.eval().requires_grad_(False)
-    card = ModelCard(
+    card = _card(configuration, configuration.steps, measure(network, unseen, contrasts))
+    save_model(network, card, out)
+    return card
+
+
+def _card(configuration: TrainingConfiguration, steps: int, metrics: list[dict[str, Any]]) -> ModelCard:
+    return ModelCard(
         name=configuration.name,
         architecture="fusioninn",
         configuration=configuration.network.to_json(),
         task="fusion",
-        inputs=contrasts,
+        inputs=configuration.contrasts,
         outputs=["fused"],
         intensity=configuration.intensity.to_json(),
-        training=_how_trained(configuration),
-        metrics=measure(network, unseen, contrasts),
+        training={**_how_trained(configuration), "steps_done": steps},
+        metrics=metrics,
         intended_use=configuration.intended_use,
     )
-    save_model(network, card, out)
-    return card
 
 
 def _how_trained(configuration: TrainingConfiguration) -> dict[str, Any]:

@@ -1,0 +1,162 @@
+import json
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from InvertibleFusionLib.errors import ModelFileError, OutputError
+from InvertibleFusionLib.models.card import ModelCard
+from InvertibleFusionLib.models.fusioninn import PRESETS, FusionINN
+from InvertibleFusionLib.models.model_file import CARD_KEY, DIGEST_KEY, read_card, read_model, save_model
+from InvertibleFusionLib.models.shipped import fusion_model_for, load_model, shipped_cards, shipped_models
+
+
+def card(**other: object) -> ModelCard:
+    fields: dict[str, object] = {
+        "name": "small",
+        "architecture": "fusioninn",
+        "configuration": PRESETS["default"].to_json(),
+        "task": "fusion",
+        "inputs": ["ADC", "FLAIR"],
+        "outputs": ["fused"],
+        "intensity": {"method": "percentile", "lower": 0.1, "upper": 99.9},
+    }
+    return ModelCard(**{**fields, **other})  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def model_file(tmp_path: Path) -> Path:
+    path = tmp_path / "small.safetensors"
+    save_model(FusionINN(PRESETS["default"], seed=4), card(), path)
+    return path
+
+
+def rewritten(path: Path, change: dict[str, str] | None = None, **tensors: torch.Tensor) -> Path:
+    """The file with other metadata or tensors, as somebody might make it by hand."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        metadata = {**file.metadata(), **(change or {})}
+    save_file({**load_file(path), **tensors}, path, metadata)
+    return path
+
+
+def test_a_model_comes_back_as_it_was(model_file: Path) -> None:
+    model = read_model(model_file)
+    original = FusionINN(PRESETS["default"], seed=4)
+    x = torch.rand(1, 2, 8, 8)
+    assert torch.equal(model.network(x), original(x))
+    assert model.card == card() == read_card(model_file)
+    assert len(model.sha256) == 64
+    assert list(model_file.parent.iterdir()) == [model_file]
+
+
+@pytest.mark.parametrize("keep", [0, 1, 7, 100, 3000, -1])
+def test_a_cut_model_file_is_refused(model_file: Path, keep: int) -> None:
+    model_file.write_bytes(model_file.read_bytes()[:keep])
+    refuses(model_file)
+
+
+def test_a_changed_weight_is_noticed_by_its_digest(model_file: Path) -> None:
+    data = bytearray(model_file.read_bytes())
+    data[-5] ^= 1
+    model_file.write_bytes(data)
+    assert "digest" in refuses(model_file)
+
+
+def test_wrong_shapes_missing_and_unknown_tensors_are_named(model_file: Path) -> None:
+    from InvertibleFusionLib.models.model_file import tensor_digest
+
+    def saved(tensors: dict[str, torch.Tensor]) -> Path:
+        save_file(tensors, model_file, {CARD_KEY: json.dumps(card().to_json()), DIGEST_KEY: tensor_digest(tensors)})
+        return model_file
+
+    tensors = load_file(model_file)
+    name = "flow.layers.1.subnet1.0.weight"
+    wrong = refuses(saved({**tensors, name: torch.zeros(16, 1, 3, 3)}))
+    assert name in wrong
+    assert "(16, 1, 3, 3)" in wrong
+    assert "(32, 1, 3, 3)" in wrong
+    assert name in refuses(saved({key: value for key, value in tensors.items() if key != name}))
+    assert "extra" in refuses(saved({**tensors, "extra": torch.zeros(1)}))
+
+
+@pytest.mark.parametrize("how", ["torch", "pickle"])
+def test_a_pickle_is_never_opened(tmp_path: Path, how: str) -> None:
+    path, trace = tmp_path / "model.safetensors", tmp_path / "ran"
+
+    class Bomb:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return (Path.touch, (trace,))  # type: ignore[return-value]
+
+    if how == "torch":
+        torch.save({"model_state_dict": Bomb()}, path)
+    else:
+        path.write_bytes(pickle.dumps(Bomb()))
+    assert "import-checkpoint" in refuses(path)
+    assert not trace.exists()
+
+
+def test_files_of_other_kinds_are_refused(tmp_path: Path, model_file: Path) -> None:
+    text = tmp_path / "text.safetensors"
+    text.write_text("not a model")
+    refuses(text)
+    plain = tmp_path / "plain.safetensors"
+    save_file({"a": torch.zeros(3)}, plain)
+    assert "description" in refuses(plain)
+    refuses(tmp_path / "missing.safetensors")
+    newer = {CARD_KEY: json.dumps({**card().to_json(), "format_version": 99})}
+    assert "99" in refuses(rewritten(model_file, newer))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"architecture": "unheard-of"},
+        {"configuration": {"blocks": 3, "colour": "red"}},
+        {"configuration": {"blocks": -1}},
+        {"configuration": {"blocks": "three"}},
+    ],
+)
+def test_a_description_that_makes_no_network_is_refused(model_file: Path, change: dict[str, object]) -> None:
+    refuses(rewritten(model_file, {CARD_KEY: json.dumps(card(**change).to_json())}))
+
+
+def refuses(path: Path) -> str:
+    with pytest.raises(ModelFileError) as caught:
+        read_model(path)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_a_model_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with pytest.raises(OutputError):
+        save_model(FusionINN(), card(), blocked / "model.safetensors")
+    assert list(tmp_path.iterdir()) == [blocked]
+
+
+def test_every_shipped_model_loads_and_says_what_it_is() -> None:
+    assert "fusioninn-t1gd-flair" in shipped_models()
+    for name, each in zip(shipped_models(), shipped_cards(), strict=True):
+        model = load_model(name)
+        assert each == model.card
+        assert each.name == name
+        assert each.training["data"]
+        assert all(source["licence"] for source in each.training["data"])
+        assert each.metrics
+        assert "esearch use only" in each.intended_use
+
+
+def test_unknown_names_are_answered_with_the_known_ones() -> None:
+    with pytest.raises(ModelFileError, match="fusioninn-t1gd-flair"):
+        load_model("fusioninn-t1gd-flare")
+
+
+def test_the_model_for_unknown_contrasts_is_the_default() -> None:
+    assert fusion_model_for(["t1gd", "flair"]) == "fusioninn-t1gd-flair"
+    assert fusion_model_for(["CT", "PET"]) == "fusioninn-t1gd-flair"
