@@ -11,6 +11,7 @@ The layers, from the bottom up; imports run downwards only:
     flows                   layers that run backwards
     models      ← flows     the networks, and the files that hold them
     volumes                 arrays with a place in the patient; reading, writing, grids, intensities, slices
+    phantom     ← volumes               simulated patients
     inference   ← models, volumes       the slice engine and its tasks: fuse, decompose
     metrics                 how good an image is
     training    ← inference, metrics    data, losses, the loop
