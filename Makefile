@@ -3,10 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin
 
-.PHONY: test lint clean
+.PHONY: test demo lint clean
 
 test: $(VENV)/installed lint
 	$(RUN)/python -m pytest
+
+demo: $(VENV)/installed
+	$(RUN)/invertible-fusion demo --out out/demo
 
 lint: $(VENV)/installed
 	$(RUN)/ruff check .

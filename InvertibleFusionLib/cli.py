@@ -283,6 +283,41 @@ def _benchmark(options: Namespace, _: ArgumentParser) -> None:
     print(comparison.describe())
 
 
+# phantom and demo ---------------------------------------------------------------------------------------------------
+
+
+def _phantom_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--out", type=Path, required=True, help="folder; each patient gets one inside")
+    parser.add_argument("--patients", type=int, default=1, help="how many")
+    parser.add_argument("--contrasts", nargs="+", help="of T1 T1Gd T2 PD FLAIR DWI ADC PET; default: all")
+    parser.add_argument("--ending", default=".nii.gz", help="type of the files: .nii.gz, .nrrd, .mha")
+    parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same patients")
+
+
+def _phantom(options: Namespace, _: ArgumentParser) -> None:
+    from InvertibleFusionLib.phantom import CONTRASTS, write_study
+
+    contrasts = options.contrasts or list(CONTRASTS)
+    for folder in write_study(options.patients, options.out, options.seed, contrasts, options.ending):
+        print(f"{folder}: simulated {', '.join(contrasts)}, labels, and the parameters of its scanner", flush=True)
+
+
+def _demo_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--out", type=Path, default=Path("out/demo"), help="folder for everything")
+    parser.add_argument("--model", default="fusioninn-t1gd-flair", help="shipped name or file")
+    parser.add_argument("--seed", type=int, default=7, help="of the phantom patient")
+
+
+def _demo(options: Namespace, _: ArgumentParser) -> None:
+    from InvertibleFusionLib.evaluation.demo import run_demo
+    from InvertibleFusionLib.models.shipped import load_model
+
+    run_demo(load_model(options.model), options.out, options.seed, lambda stage: print(f"… {stage}", flush=True))
+    print(f"Open {options.out / 'report.html'} in a browser: what was done and how to read it, on one page.")
+    print(f"Open {options.out / 'montage.png'}: sources, fused, decomposed, error and spread in one picture.")
+    print(f"Open {options.out / 'fused.nrrd'} with {options.out / 'exact-1-ADC.nrrd'} in 3D Slicer. Research use only.")
+
+
 # shared -------------------------------------------------------------------------------------------------------------
 
 
@@ -355,6 +390,8 @@ COMMANDS = {
         "Convert FusionINN's official checkpoint into a model file.", _import_arguments, _import_checkpoint
     ),
     "train": _Command("Train a model: train CONFIG.yaml --out FILE [--key value …].", _train_arguments, _train),
+    "phantom": _Command("Make phantom patients: simulated heads with a tumour.", _phantom_arguments, _phantom),
+    "demo": _Command("Fuse and decompose a phantom patient, with a montage and a report.", _demo_arguments, _demo),
     "benchmark": _Command(
         "Time fusing and decomposing against the published way, in turn.", _benchmark_arguments, _benchmark
     ),

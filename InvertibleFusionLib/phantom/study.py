@@ -1,7 +1,7 @@
 """Studies of many phantom patients, written as files."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -80,21 +80,20 @@ def write_study(
     contrasts: Sequence[str] = CONTRASTS,
     ending: str = ".nrrd",
     grid: Grid | None = None,
-) -> list[Path]:
+) -> Iterator[Path]:
     """Write ``patient-001/ADC.nrrd`` … for as many patients; see ``write_patient``. The same seed, the same files.
 
-    Returns:
-        The patients' folders.
+    Yields:
+        Each patient's folder once it is complete; closing the generator stops after that one.
 
     Raises:
         ConfigurationError: for an unknown contrast or ending, no patients, a negative seed.
         OutputError: where the files cannot be written.
     """
-    _require_writable(ending)
-    folders = [folder / f"patient-{number:03d}" for number in range(1, patients + 1)]
-    for own_seed, own_folder in zip(patient_seeds(patients, seed), folders, strict=True):
+    for number, own_seed in enumerate(patient_seeds(patients, seed), 1):
+        own_folder = folder / f"patient-{number:03d}"
         write_patient(Patient.from_seed(own_seed), own_folder, contrasts, ending, grid)
-    return folders
+        yield own_folder
 
 
 def _require_writable(ending: str) -> None:

@@ -44,7 +44,8 @@ def train(network: FusionINN, patients: list[PatientSlices], configuration: Trai
     for number, sources in zip(range(1, configuration.steps + 1), data, strict=False):
         shape = (sources.shape[0], 1, *sources.shape[2:])
         z = sample_prior(configuration.network.prior, shape, generator)
-        losses = fusioninn_losses(network, sources, z, configuration.loss)
+        rounding = torch.rand(shape, generator=generator)
+        losses = fusioninn_losses(network, sources, z, rounding, configuration.loss)
         _require_finite({name: float(value.detach()) for name, value in losses.items()}, number)
         optimizer.zero_grad(set_to_none=True)
         losses["total"].backward()  # type: ignore[no-untyped-call]

@@ -16,22 +16,29 @@ class LossWeights:
 
     Attributes:
         similarity: λ, the share of 1 − SSIM beside the mean squared error (FusionINN, equations 3 and 4).
-        fusion: α, the share of the fusion loss beside the decomposition loss (equation 5).
+        fusion: α, the share of the fusion loss beside the decomposition loss (equation 5). With less than about a half
+            the fused image hides its sources in a chessboard.
         latent: of the negative log-likelihood, nats per pixel. Small, because a nat weighs more than an SSIM.
+        image_bits: the decomposition must survive a fused image rounded to this many bits, as an export to DICOM does;
+            0 trains on unrounded images.
     """
 
     similarity: float = 0.8
-    fusion: float = 0.25
-    latent: float = 0.01
+    fusion: float = 0.5
+    latent: float = 0.0003
+    image_bits: int = 12
 
 
-def fusioninn_losses(network: FusionINN, sources: Tensor, z: Tensor, weights: LossWeights) -> dict[str, Tensor]:
+def fusioninn_losses(
+    network: FusionINN, sources: Tensor, z: Tensor, rounding: Tensor, weights: LossWeights
+) -> dict[str, Tensor]:
     """All terms for a batch; "total" is what is minimized.
 
     Args:
         network: the network to train.
         sources: (batch, 2, rows, columns), in the numbers of the intensity scale.
         z: (batch, 1, rows, columns), a fresh draw from the prior for the decomposition from the image alone.
+        rounding: same shape, uniform in [0, 1): stands for what rounding to ``image_bits`` does, with a gradient.
         weights: of the terms.
 
     Returns:
@@ -40,7 +47,8 @@ def fusioninn_losses(network: FusionINN, sources: Tensor, z: Tensor, weights: Lo
     latent, log_determinant = network.flow.forward_and_log_determinant(sources)
     image = network.image(latent)
     fusion = dissimilarity(image.expand_as(sources), sources, weights.similarity)
-    decomposition = dissimilarity(network.sources_from_image(image, z), sources, weights.similarity)
+    rounded = image + (rounding - 0.5) / 2**weights.image_bits if weights.image_bits else image
+    decomposition = dissimilarity(network.sources_from_image(rounded, z), sources, weights.similarity)
     likelihood = latent_loss(latent[:, 1:], log_determinant)
     total = weights.fusion * fusion + (1 - weights.fusion) * decomposition + weights.latent * likelihood
     return {"total": total, "fusion": fusion, "decomposition": decomposition, "latent": likelihood}

@@ -11,6 +11,9 @@ from InvertibleFusionLib.errors import GridMismatchError
 TOLERANCE_MM = 0.01
 """Two grids are one when no corner voxel is farther off than this: NIfTI headers keep float32, about 1e-5 mm."""
 
+RIGHT_ANGLE = 5e-3
+"""Cosine between two axes, and deviation of an axis from length 1, that rounded headers may have: 1 mm in a head."""
+
 IDENTITY_DIRECTION = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 
 
@@ -22,7 +25,10 @@ class Grid:
         size: number of voxels along i, j, k (the reverse of a NumPy shape).
         spacing: distance between neighbouring voxel centres along i, j, k, in mm.
         origin: position of voxel (0, 0, 0), in mm.
-        direction: 3×3 matrix, row by row; its columns are the unit vectors of i, j and k.
+        direction: 3×3 matrix, row by row; its columns are the unit vectors of i, j and k, at right angles.
+
+    Raises:
+        ValueError: when the numbers are no such lattice.
     """
 
     size: tuple[int, int, int]
@@ -31,10 +37,18 @@ class Grid:
     direction: tuple[float, ...] = IDENTITY_DIRECTION
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "size", tuple(int(n) for n in self.size))
+        for field in ("spacing", "origin", "direction"):
+            object.__setattr__(self, field, tuple(float(value) for value in getattr(self, field)))
         if len(self.direction) != 9:
             raise ValueError(f"A direction has 9 numbers, not {len(self.direction)}.")
         if any(not np.isfinite(value) or value <= 0 for value in self.spacing):
             raise ValueError(f"Spacings must be positive millimetres, not {self.spacing}.")
+        if not np.isfinite(self.origin).all():
+            raise ValueError(f"An origin must be three finite numbers, not {self.origin}.")
+        # NaN must fail, too.
+        if not np.abs(self.axes.T @ self.axes - np.eye(3)).max() <= RIGHT_ANGLE:
+            raise ValueError(f"Axes must be at right angles to each other and of length 1, not {self.direction}.")
 
     @property
     def axes(self) -> NDArray[np.float64]:
@@ -91,7 +105,9 @@ def rotation_degrees(first: Grid, second: Grid) -> float | None:
     relative = first.axes.T @ second.axes
     if np.linalg.det(relative) < 0 or np.diag(relative).min() < 0.5:
         return None
-    return float(np.degrees(np.arccos(np.clip((np.trace(relative) - 1) / 2, -1, 1))))
+    # The cosine alone would make 0.03° of a header's float32 rounding.
+    sine = float(np.linalg.norm(relative - relative.T)) / np.sqrt(8)
+    return float(np.degrees(np.arctan2(sine, (np.trace(relative) - 1) / 2)))
 
 
 def require_same_grid(first: Grid, second: Grid, first_name: str, second_name: str) -> None:
@@ -112,4 +128,4 @@ def _times(size: tuple[int, ...]) -> str:
 
 
 def _millimetres(spacing: tuple[float, ...]) -> str:
-    return "×".join(f"{value:.4g}" for value in spacing) + " mm"
+    return "×".join(f"{value:.6g}" for value in spacing) + " mm"

@@ -1,23 +1,44 @@
 """Reading volumes from files: NRRD, NIfTI, MetaImage, and folders that hold one DICOM series."""
 
 import json
+import math
 import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import SimpleITK as sitk
 
 from InvertibleFusionLib.errors import UnreadableFileError, UnsuitableVolumeError
-from InvertibleFusionLib.volumes.completeness import check_metaimage, check_nifti
+from InvertibleFusionLib.volumes.completeness import check_metaimage, check_nrrd
 from InvertibleFusionLib.volumes.dicom_series import read_dicom_series
-from InvertibleFusionLib.volumes.itk import volume_from_image
+from InvertibleFusionLib.volumes.itk import no_warnings, volume_from_image
+from InvertibleFusionLib.volumes.nifti import NiftiContents, check_nifti
 from InvertibleFusionLib.volumes.volume import Volume
 
 ENDINGS = (".seg.nrrd", ".nrrd", ".nhdr", ".nii.gz", ".nii", ".mha", ".mhd")
 RECORD_KEY = "invertible_fusion_record"
 UNITS_KEY = "units"
 RECORD_ENDING = ".record.json"
+
+KNOWN_REASONS = {
+    r"only (?:got|read)|got only|expected \d+ bytes|hit end|truncated|unexpected": (
+        "it is cut short or damaged. Copy or export it again."
+    ),
+    "Unable to determine ImageIO": "its content is not that of a medical image file, whatever its name says.",
+    "orthonormal": (
+        "its axes are not at right angles to each other (a sheared image). Resample it onto a regular grid first."
+    ),
+    "determinant is 0": "its header gives axes that lie in one plane. Export it again.",
+    "Refusing to change spacing": "its header gives a voxel spacing that is not a positive number. Export it again.",
+    "unsupported image dimension": "it has fewer than 2 or more than 5 dimensions; a volume has 3. Extract a volume.",
+    "allocate memory": "there is not enough memory for a volume of its size. Close other programs or crop it.",
+    "No such file": "its header is damaged, or a file that it names is missing beside it. Copy or export it again.",
+}
+"""What ITK's messages mean, by what they contain."""
+NOISE = r"^((ITK ERROR|sitk::ERROR): ?)?(\w+\(0x[0-9a-f]+\): ?)?(\[nrrd\] \w+: ?)?"
+"""Addresses and names of functions before what a message says."""
 
 
 def read_volume(path: Path) -> Volume:
@@ -28,26 +49,14 @@ def read_volume(path: Path) -> Volume:
 
     Raises:
         UnreadableFileError: missing, cut, damaged, of an unknown type; DICOM series with missing slices.
-        UnsuitableVolumeError: a series of volumes (4-D).
+        UnsuitableVolumeError: a series of volumes (4-D), complex numbers.
     """
-    if path.is_dir():
-        return read_dicom_series(path)
-    if not path.exists():
-        raise UnreadableFileError(f"There is no file {path}.")
-    ending = known_ending(path)
-    if ending is None:
-        raise UnreadableFileError(
-            f"{path} is not a type of file that can be read here. Use NRRD, NIfTI or MetaImage "
-            f"({', '.join(ENDINGS[1:])}), or the folder of a DICOM series."
-        )
     try:
-        label_map = _check_complete(path, ending)
-        image = _read_image(path)
+        return read_dicom_series(path) if path.is_dir() else _read_file(path)
     except OSError as error:
-        raise UnreadableFileError(f"{path} cannot be read: {error.strerror or error}.") from error
-    label_map = label_map or any(key.startswith("Segment0") for key in image.GetMetaDataKeys())
-    volume = volume_from_image(_three_dimensional(image, path), stem(path), _units(image, path))
-    return _with_record(replace(volume, label_map=label_map), image, path)
+        raise UnreadableFileError(
+            f"{path} cannot be read: {error.strerror or error}. Check its name and its permissions."
+        ) from error
 
 
 def known_ending(path: Path) -> str | None:
@@ -66,50 +75,87 @@ def record_path(path: Path) -> Path:
     return path.with_name(stem(path) + RECORD_ENDING)
 
 
-def _check_complete(path: Path, ending: str) -> bool:
-    """Check the file's length; whether its header calls it a label map."""
+def _read_file(path: Path) -> Volume:
+    if not path.exists():
+        raise UnreadableFileError(f"There is no file {path}. Check its name and folder.")
+    ending = known_ending(path)
+    if ending is None:
+        raise UnreadableFileError(
+            f"{path} is not a type of file that can be read here. Use NRRD, NIfTI or MetaImage "
+            f"({', '.join(ENDINGS[1:])}), or the folder of a DICOM series."
+        )
+    contents = _check_complete(path, ending)
+    image = _read_image(path)
+    labels = contents.is_label_map or any(key.startswith("Segment0") for key in image.GetMetaDataKeys())
+    try:
+        volume = volume_from_image(_three_dimensional(image), stem(path), _units(image, path))
+    except ValueError as error:
+        raise UnreadableFileError(f"{path} cannot be used: {error} Resample or export it again.") from error
+    volume = _with_not_finite(replace(volume, label_map=labels), contents)
+    return _with_record(volume, image, path)
+
+
+def _check_complete(path: Path, ending: str) -> NiftiContents:
+    """Check the file's length, and find what SimpleITK does not tell of NIfTI files."""
     if path.stat().st_size == 0:
-        raise UnreadableFileError(f"{path} is an empty file.")
+        raise UnreadableFileError(f"{path} is an empty file (0 bytes). Copy or export it again.")
     if ending in (".nii", ".nii.gz"):
-        return check_nifti(path).is_label_map
+        return check_nifti(path)
     if ending in (".mha", ".mhd"):
         check_metaimage(path)
-    return ending == ".seg.nrrd"
+    else:
+        check_nrrd(path)
+    return NiftiContents(ending == ".seg.nrrd", np.zeros(0, np.int64), np.zeros(0))
+
+
+def _with_not_finite(volume: Volume, contents: NiftiContents) -> Volume:
+    """Put back what SimpleITK's NIfTI reader made zero; positions count components slowest, then k, j, i."""
+    if len(contents.not_finite) == 0:
+        return volume
+    array = np.array(volume.array)
+    in_file_order = array if array.ndim == 3 else np.moveaxis(array, -1, 0)
+    in_file_order[np.unravel_index(contents.not_finite, in_file_order.shape)] = contents.not_finite_values
+    return volume.with_array(array)
 
 
 def _read_image(path: Path) -> sitk.Image:
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     try:
-        reader.ReadImageInformation()
-        size = reader.GetSize()
-        if len(size) > 3 and any(n > 1 for n in size[3:]):
-            raise UnsuitableVolumeError(
-                f"{path} is a series of {size[3]} volumes ({'×'.join(map(str, size))}); one volume is needed. "
-                "Extract the one you mean."
-            )
-        return reader.Execute()
+        with no_warnings():
+            reader.ReadImageInformation()
+            _require_one_real_volume(reader, path)
+            return reader.Execute()
     except RuntimeError as error:
         raise UnreadableFileError(f"{path} cannot be read: {_reason(error)}") from error
+
+
+def _require_one_real_volume(reader: sitk.ImageFileReader, path: Path) -> None:
+    size = reader.GetSize()
+    volumes = math.prod(size[3:])
+    if volumes > 1:
+        raise UnsuitableVolumeError(
+            f"{path} is a series of {volumes} volumes ({'×'.join(map(str, size))}); one volume is needed. "
+            "Extract the one you mean."
+        )
+    if "complex" in sitk.GetPixelIDValueAsString(reader.GetPixelID()):
+        raise UnsuitableVolumeError(
+            f"{path} holds complex numbers (2 values, real and imaginary, per voxel). Export its magnitude."
+        )
 
 
 def _reason(error: RuntimeError) -> str:
     """ITK's many lines as one sentence."""
     text = str(error)
-    cut = re.search(r"only (?:got|read)|got only|expected \d+ bytes|hit end|truncated|unexpected", text, re.I)
-    if cut:
-        return "it is cut short or damaged. Copy or export it again."
-    if "Unable to determine ImageIO" in text:
-        return "its content is not that of a medical image file, whatever its name says."
-    if "orthonormal" in text.lower():
-        return (
-            "its axes are not at right angles to each other (a sheared image). Resample it onto a regular grid first."
-        )
+    for sign, sentence in KNOWN_REASONS.items():
+        if re.search(sign, text, re.IGNORECASE):
+            return sentence
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return re.sub(r"^(?:ITK ERROR|sitk::ERROR): ?", "", lines[-1]) if lines else "unknown reason"
+    last = re.sub(NOISE, "", lines[-1] if lines else "unknown reason")
+    return f"{last.rstrip('.')}. Export it again."
 
 
-def _three_dimensional(image: sitk.Image, path: Path) -> sitk.Image:
+def _three_dimensional(image: sitk.Image) -> sitk.Image:
     dimension = image.GetDimension()
     if dimension == 2:
         return sitk.JoinSeries(image)
@@ -135,13 +181,16 @@ def _units(image: sitk.Image, path: Path) -> str:
 
 def _with_record(volume: Volume, image: sitk.Image, path: Path) -> Volume:
     text = image.GetMetaData(RECORD_KEY) if image.HasMetaDataKey(RECORD_KEY) else None
-    if text is None and record_path(path).is_file():
-        text = record_path(path).read_text(encoding="utf-8")
-    if text is None:
-        return volume
     try:
+        if text is None and path.suffix.lower() != ".nrrd" and record_path(path).is_file():
+            text = record_path(path).read_text(encoding="utf-8")
+        if text is None:
+            return volume
         record: dict[str, Any] = json.loads(text)
         result = record["result"]
         return replace(volume, record=record, name=str(result["name"]), units=str(result["units"]))
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise UnreadableFileError(f"{path} carries a damaged record of how it was made: {error}.") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise UnreadableFileError(
+            f"{path} carries a damaged record of how it was made ({str(error).splitlines()[0]}). Copy the file and "
+            f"{record_path(path).name}, where there is one, again."
+        ) from error

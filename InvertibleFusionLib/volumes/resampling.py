@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import SimpleITK as sitk
+from numpy.typing import NDArray
 
 from InvertibleFusionLib.errors import GridMismatchError
 from InvertibleFusionLib.volumes.grid import Grid
@@ -25,8 +26,8 @@ def resample(volume: Volume, grid: Grid) -> Volume:
     Raises:
         GridMismatchError: when no voxel of the grid lies inside the volume.
     """
-    covered = coverage(volume.grid, grid)
-    if covered == 0:
+    # A thin or small volume can lie between the sampled points.
+    if coverage(volume.grid, grid) == 0 and coverage(volume.grid, grid, points=max(grid.size)) == 0:
         raise GridMismatchError(
             f"{volume.name} does not overlap the grid it shall be resampled onto: it spans {_span(volume.grid)} mm, "
             f"the grid {_span(grid)} mm. Register the volumes first, or check that both are of one patient."
@@ -42,18 +43,30 @@ def resample(volume: Volume, grid: Grid) -> Volume:
 
 def resample_labels(volume: Volume, grid: Grid) -> Volume:
     """Put a mask or label map on ``grid`` by nearest neighbour, 0 outside, the type unchanged."""
-    image = image_from_volume(volume)
-    return _on(grid, image, sitk.sitkNearestNeighbor, 0.0, volume)
+    placed = _on(grid, image_from_volume(volume), sitk.sitkNearestNeighbor, 0.0, volume)
+    return placed.with_array(placed.array.astype(volume.array.dtype, copy=False))
 
 
-def coverage(source: Grid, target: Grid) -> float:
-    """Share of the target's voxels whose centres lie inside the source's voxels, sampled at 32 points an axis."""
-    picks = [np.unique(np.linspace(0, n - 1, min(n, 32)).round()) for n in target.size]
-    index = np.stack(np.meshgrid(*picks, indexing="ij"), axis=-1).reshape(-1, 3)
-    position = np.asarray(target.origin) + (index * np.asarray(target.spacing)) @ target.axes.T
-    inside = (position - np.asarray(source.origin)) @ np.linalg.inv(source.axes).T / np.asarray(source.spacing)
-    within = (inside >= -0.5) & (inside <= np.asarray(source.size) - 0.5)
-    return float(within.all(axis=1).mean())
+def coverage(source: Grid, target: Grid, points: int = 32) -> float:
+    """Share of the target's voxels whose centres lie inside the source's voxels, sampled at ``points`` an axis."""
+    last = np.asarray(source.size) - 0.5
+    corners = _voxels_of(source, target.corners())
+    if (corners.max(axis=0) < -0.5).any() or (corners.min(axis=0) > last).any():
+        return 0.0
+    i, j, k = (np.unique(np.linspace(0, n - 1, min(n, points)).round()) for n in target.size)
+    start = _voxels_of(source, target.position((0, 0, 0)))
+    steps = [_voxels_of(source, target.position(index)) - start for index in ((1, 0, 0), (0, 1, 0), (0, 0, 1))]
+    plane = start + i[:, None, None] * steps[0] + j[None, :, None] * steps[1]
+    inside = 0
+    for shift in k[:, None] * steps[2]:
+        voxels = plane + shift
+        inside += int(((voxels >= -0.5) & (voxels <= last)).all(axis=-1).sum())
+    return inside / (len(i) * len(j) * len(k))
+
+
+def _voxels_of(grid: Grid, positions: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Continuous voxel indices (i, j, k) of positions in mm, shape (…, 3)."""
+    return np.asarray((positions - np.asarray(grid.origin)) @ np.linalg.inv(grid.axes).T / np.asarray(grid.spacing))
 
 
 def smoothing_sigmas(source: Grid, target: Grid) -> list[float]:
@@ -72,7 +85,8 @@ def _smooth(image: sitk.Image, variances: list[float]) -> sitk.Image:
     blur = sitk.DiscreteGaussianImageFilter()
     blur.SetVariance(variances)
     blur.SetUseImageSpacing(True)
-    blur.SetMaximumKernelWidth(128)
+    blur.SetMaximumError(0.001)
+    blur.SetMaximumKernelWidth(256)
     if image.GetNumberOfComponentsPerPixel() == 1:
         return blur.Execute(image)
     channels = [

@@ -78,7 +78,7 @@ class SliceStack:
         return np.moveaxis(array, self.axis, 0)
 
     def pad(self, images: NDArray[Any]) -> NDArray[Any]:
-        """Pad (…, rows, columns) to the network's sizes by reflection (by repetition where one voxel is all there is)."""
+        """Pad (…, rows, columns) to the network's sizes by reflection, by repetition where there is but one voxel."""
         missing = [p - n for p, n in zip(self.padded_shape, self.shape, strict=True)]
         for a, extra in zip((-2, -1), missing, strict=True):
             if extra:

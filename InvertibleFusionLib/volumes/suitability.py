@@ -24,7 +24,7 @@ def require_image(volume: Volume) -> None:
     if array.size == 0:
         raise UnsuitableVolumeError(f"{volume.name} is empty: its size is {'×'.join(map(str, volume.grid.size))}.")
     require_finite(volume)
-    smallest, largest = array.min(), array.max()
+    smallest, largest = float(array.min()), float(array.max())
     if smallest == largest:
         raise UnsuitableVolumeError(
             f"{volume.name} is constant: all {array.size} voxels are {smallest:g}. There is nothing to see in it; "

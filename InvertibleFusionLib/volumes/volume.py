@@ -27,7 +27,7 @@ class Volume:
         label_map: the file or node says that the values are labels.
 
     Raises:
-        ValueError: when the array has neither three nor four dimensions, or the geometry is not one.
+        ValueError: when the array has neither three nor four dimensions or no real numbers, or the geometry is none.
     """
 
     array: NDArray[Any]
@@ -43,6 +43,8 @@ class Volume:
         view = np.asarray(self.array).view()
         if view.ndim == 4 and view.shape[3] == 1:
             view = view[..., 0]
+        if view.dtype.kind not in "biuf":
+            raise ValueError(f"A volume holds real numbers, not {view.dtype}.")
         if view.ndim not in (3, 4):
             raise ValueError(f"A volume has 3 dimensions, or 4 with components, not {view.ndim}.")
         view.setflags(write=False)

@@ -4,15 +4,16 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import SimpleITK as sitk
 
 from InvertibleFusionLib.errors import OutputError, UnreadableFileError
-from InvertibleFusionLib.volumes.completeness import check_metaimage, check_nifti
+from InvertibleFusionLib.volumes.completeness import check_metaimage, check_nrrd
 from InvertibleFusionLib.volumes.itk import image_from_volume
-from InvertibleFusionLib.volumes.reading import RECORD_KEY, UNITS_KEY, known_ending, record_path
+from InvertibleFusionLib.volumes.nifti import check_nifti
+from InvertibleFusionLib.volumes.reading import ENDINGS, RECORD_KEY, UNITS_KEY, known_ending, record_path, stem
 from InvertibleFusionLib.volumes.volume import Volume
 
 WRITABLE = (".nrrd", ".nii.gz", ".nii", ".mha")
@@ -29,6 +30,8 @@ def write_volume(volume: Volume, path: Path) -> None:
     """
     with staged(path.parent) as stage:
         write_into_stage(volume, stage / path.name)
+    if volume.record is None and known_ending(path) != ".nrrd":
+        _remove_stale_record(path)
 
 
 @contextmanager
@@ -49,10 +52,14 @@ def staged(folder: Path) -> Iterator[Path]:
         raise OutputError(f"Cannot write into {folder}: {error.strerror}. Choose another folder.") from error
     try:
         yield stage
-        for file in sorted(stage.iterdir()):
+        files = sorted(stage.iterdir())
+        for file in files:
+            if (folder / file.name).is_dir():
+                raise OutputError(f"{folder / file.name} is a folder; no file can take its place. Choose another name.")
+        for file in files:
             file.replace(folder / file.name)
     except OSError as error:
-        raise OutputError(f"Cannot write into {folder}: {error.strerror or error}.") from error
+        raise OutputError(f"Cannot write into {folder}: {error.strerror or error}. Choose another folder.") from error
     finally:
         shutil.rmtree(stage, ignore_errors=True)
         _remove_empty(made)
@@ -75,46 +82,53 @@ def write_into_stage(volume: Volume, path: Path) -> None:
         sitk.WriteImage(image, str(path), useCompression=ending == ".nii.gz")
         if record is not None and ending != ".nrrd":
             record_path(path).write_text(record, encoding="utf-8")
-        _check_whole(volume, path, ending)
+        _check_whole(path, ending)
     except (RuntimeError, OSError, UnreadableFileError) as error:
         free = shutil.disk_usage(path.parent).free
         raise OutputError(
-            f"{path.name} could not be written ({volume.array.nbytes / 1e6:.0f} MB of voxels, {free / 1e6:.0f} MB "
+            f"{path.name} could not be written ({volume.array.nbytes / 1e6:.1f} MB of voxels, {free / 1e6:.0f} MB "
             "free): the disk is full or failing. Free some space or choose another folder."
         ) from error
 
 
-def _check_whole(volume: Volume, path: Path, ending: str) -> None:
+def _check_whole(path: Path, ending: str) -> None:
     if ending in (".nii", ".nii.gz"):
         check_nifti(path)
     elif ending == ".mha":
         check_metaimage(path)
-    elif path.stat().st_size < volume.array.nbytes:
-        raise UnreadableFileError(f"{path} is {path.stat().st_size} bytes long")
+    else:
+        check_nrrd(path)
+
+
+def _remove_stale_record(path: Path) -> None:
+    """Remove the record of an earlier file at ``path``, unless a file of another type shares its name and record."""
+    others = [path.with_name(stem(path) + ending) for ending in ENDINGS if ending not in (known_ending(path), ".nrrd")]
+    try:
+        if not any(other.exists() for other in others):
+            record_path(path).unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"{record_path(path)}, which tells how an earlier {path.name} was made, cannot be removed: "
+            f"{error.strerror}. Remove it."
+        ) from error
 
 
 def _make_folder(folder: Path) -> list[Path]:
     """Make a folder with its parents; the folders that were made, innermost first."""
-    missing = [part for part in (folder, *folder.parents) if not part.exists()]
     made: list[Path] = []
-    for part in reversed(missing):
-        try:
-            part.mkdir()
-        except FileExistsError:
-            continue
-        except OSError as error:
-            _remove_empty(made)
-            raise OutputError(
-                f"The folder {folder} cannot be made: {error.strerror}. Choose another folder."
-            ) from error
-        made.insert(0, part)
+    try:
+        for part in reversed([part for part in (folder, *folder.parents) if not part.exists()]):
+            part.mkdir(exist_ok=True)
+            made.insert(0, part)
+    except OSError as error:
+        _remove_empty(made)
+        raise OutputError(f"The folder {folder} cannot be made: {error.strerror}. Choose another folder.") from error
     if not folder.is_dir():
         raise OutputError(f"{folder} is a file, not a folder. Choose another folder.")
     return made
 
 
 def _remove_empty(folders: list[Path]) -> None:
-    for folder in folders:
-        if any(folder.iterdir()):
-            return
-        folder.rmdir()
+    with suppress(OSError):  # not empty, or gone
+        for folder in folders:
+            folder.rmdir()

@@ -48,6 +48,15 @@ def test_paper_preset_ends_its_subnetworks_in_a_relu_and_default_does_not() -> N
         assert bool((outputs >= 0).all()) is only_expands
 
 
+def test_default_starts_as_a_chessboard_of_both_sources() -> None:
+    x = torch.stack((torch.full((6, 4), 1.0), torch.full((6, 4), 2.0)))[None]
+    y = FusionINN(PRESETS["default"])(x)[0]
+    row, column = np.indices((6, 4))
+    chessboard = torch.from_numpy(np.where((row + column) % 2, 1.0, 2.0)).float()
+    assert torch.equal(y[0], chessboard) or torch.equal(y[0], 3 - chessboard)
+    assert torch.equal(y[1], 3 - y[0])
+
+
 def test_default_starts_as_a_reordering_of_its_input() -> None:
     x = torch.rand(1, 2, 6, 6)
     y = FusionINN(PRESETS["default"])(x)

@@ -15,7 +15,7 @@ COARSE = Grid((40, 46, 2), (4.0, 4.0, 5.0), (-78.0, -90.0, 10.0))
 
 @pytest.mark.parametrize("ending", [".nrrd", ".nii.gz"])
 def test_a_study_is_written_and_reads_back(tmp_path, ending):
-    folders = write_study(2, tmp_path / "study", 3, contrasts=("ADC", "FLAIR"), ending=ending, grid=COARSE)
+    folders = list(write_study(2, tmp_path / "study", 3, contrasts=("ADC", "FLAIR"), ending=ending, grid=COARSE))
     assert [folder.name for folder in folders] == ["patient-001", "patient-002"]
     for folder, seed in zip(folders, patient_seeds(2, 3), strict=True):
         assert sorted(path.name for path in folder.iterdir()) == sorted(
@@ -40,10 +40,10 @@ def test_a_longer_study_begins_with_the_same_patients():
 @pytest.mark.parametrize(
     ("mistake", "words"),
     [
-        (lambda folder: write_study(0, folder, 0), "at least one patient"),
-        (lambda folder: write_study(1, folder, -1), "seed"),
-        (lambda folder: write_study(1, folder, 0, ending=".png"), r"\.png.*\.nrrd"),
-        (lambda folder: write_study(1, folder, 0, contrasts=("SWI",)), "SWI.*FLAIR"),
+        (lambda folder: list(write_study(0, folder, 0)), "at least one patient"),
+        (lambda folder: list(write_study(1, folder, -1)), "seed"),
+        (lambda folder: list(write_study(1, folder, 0, ending=".png")), r"\.png.*\.nrrd"),
+        (lambda folder: list(write_study(1, folder, 0, contrasts=("SWI",))), "SWI.*FLAIR"),
         (lambda folder: Patient.from_seed(-2), "-2"),
         (lambda folder: Patient.from_seed(0).acquire("T1", COARSE, noise=-0.1), r"noise.*-0\.1"),
         (lambda folder: Patient.from_seed(0).acquire("T1", COARSE, bias_field=2), "bias field.*2"),

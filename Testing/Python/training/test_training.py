@@ -179,7 +179,8 @@ def test_dissimilarity_weighs_structure_and_error_as_the_official_code() -> None
 
 def test_total_loss_weighs_its_terms() -> None:
     network, x, z = FusionINN(), torch.rand(1, 2, 16, 16), torch.randn(1, 1, 16, 16)
-    terms = {k: float(v.detach()) for k, v in fusioninn_losses(network, x, z, LossWeights(0.8, 0.3, 0.01)).items()}
+    losses = fusioninn_losses(network, x, z, torch.rand(1, 1, 16, 16), LossWeights(0.8, 0.3, 0.01))
+    terms = {name: float(value.detach()) for name, value in losses.items()}
     expected = 0.3 * terms["fusion"] + 0.7 * terms["decomposition"] + 0.01 * terms["latent"]
     assert terms["total"] == pytest.approx(expected, rel=1e-5)
 
