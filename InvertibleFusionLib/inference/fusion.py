@@ -14,6 +14,7 @@ from InvertibleFusionLib.inference.record import new_record, with_result
 from InvertibleFusionLib.inference.slice_engine import FinishedSlice, Outputs, SliceJob, run_slices
 from InvertibleFusionLib.inference.sources import PreparedSources, prepare_sources
 from InvertibleFusionLib.models.model import FusionNetwork, Model
+from InvertibleFusionLib.volumes.grid import Grid
 from InvertibleFusionLib.volumes.slices import Axis
 from InvertibleFusionLib.volumes.volume import Volume
 
@@ -186,16 +187,13 @@ def _finished(model: Model, prepared: PreparedSources, filling: _Filling, plan: 
     if filling.certify:
         record["certificate"] = _certificate(prepared, filling)
     names = " + ".join(volume.name for volume in prepared.volumes)
-    image = Volume.on_grid(
-        filling.image, prepared.stack.grid, name="fused", record=with_result(record, "fused", f"{names} fused")
-    )
-    latent = Volume.on_grid(
-        filling.latent,
-        prepared.stack.padded_grid,
-        name="latent",
-        record=with_result(record, "latent", f"{names} latent"),
-    )
+    image = _result(record, filling.image, prepared.stack.grid, "fused", f"fused {names}")
+    latent = _result(record, filling.latent, prepared.stack.padded_grid, "latent", f"latent of {names}")
     return Fusion(image, latent, record)
+
+
+def _result(record: dict[str, Any], array: NDArray[np.float32], grid: Grid, kind: str, name: str) -> Volume:
+    return Volume.on_grid(array, grid, name=name, record=with_result(record, kind, name))
 
 
 def _certificate(prepared: PreparedSources, filling: _Filling) -> list[dict[str, Any]]:
