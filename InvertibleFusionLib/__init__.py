@@ -15,7 +15,7 @@ The layers, from the bottom up; imports run downwards only:
     inference   ← models, volumes       the slice engine and its tasks: fuse, decompose
     metrics                 how good an image is
     training    ← inference, metrics    data, losses, the loop
-    evaluation  ← training              comparisons with other ways of doing it
+    evaluation  ← training, phantom     comparisons with other ways of doing it, the demonstration
     cli         ← everything            the command invertible-fusion
 
 ``errors`` stands below all of them. Importing this package brings neither torch nor SimpleITK with it: the names

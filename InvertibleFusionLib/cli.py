@@ -2,6 +2,7 @@
 
 import difflib
 import logging
+import os
 import signal
 import sys
 from argparse import ArgumentError
@@ -19,7 +20,12 @@ if TYPE_CHECKING:
     from InvertibleFusionLib.inference.slice_engine import FinishedSlice
     from InvertibleFusionLib.volumes.volume import Volume
 
+# Threads that spin while they wait for each other make everything many times slower beside another busy program.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 DONE, MISTAKE, CANCELLED = 0, 1, 130
+EXTRAS = {"matplotlib": "evaluation", "jinja2": "evaluation", "FrEIA": "benchmark"}
+"""What is installed only on request, and by which extra."""
 DEVICES = "auto (CUDA, MPS, CPU, in this order), cpu, cuda, cuda:1, mps"
 
 
@@ -34,15 +40,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"invertible-fusion {__version__}")
         return DONE
     # A program that starts this one ends it with SIGTERM; that shall clean up as Ctrl-C does.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         _run(arguments)
     except KeyboardInterrupt:
-        print("Cancelled. Nothing was written.", file=sys.stderr)
+        print("Cancelled. Nothing is half-written.", file=sys.stderr)
         return CANCELLED
     except InvertibleFusionError as error:
         print(error, file=sys.stderr)
         return MISTAKE
+    except ModuleNotFoundError as error:
+        if error.name not in EXTRAS:
+            raise
+        print(f'This needs {error.name}: pip install "invertible-fusion[{EXTRAS[error.name]}]".', file=sys.stderr)
+        return MISTAKE
+    except MemoryError:
+        print(
+            "There is not enough memory for volumes of this size. Close other programs or crop them.", file=sys.stderr
+        )
+        return MISTAKE
+    except BrokenPipeError:  # whoever read the output has seen enough
+        sys.stdout = None
+    finally:
+        signal.signal(signal.SIGTERM, before)
     return DONE
 
 
@@ -135,7 +155,7 @@ def _decompose(options: Namespace, _: ArgumentParser) -> None:
 
     image = Volume.read(options.image)
     latent = None if options.latent is None else Volume.read(options.latent)
-    model = load_model(options.model or _recorded_model(image, options.image))
+    model = load_model(options.model or _recorded_model(image, latent, options.image))
     out = options.out or options.image.parent
     with staged(out) as stage, _Progress("decomposing") as progress:
         result = decompose(
@@ -148,28 +168,20 @@ def _decompose(options: Namespace, _: ArgumentParser) -> None:
             settings=Settings(device=options.device),
             on_slice=progress,
         )
-        names = [source["name"] for source in result.record["sources"]] or model.card.inputs
-        files: dict[str, Volume] = {}
-        for number, (name, source) in enumerate(zip(names, result.sources, strict=True), 1):
-            plain = source.mean.renamed(name).file_name
-            kind = "exact" if latent is not None else "mean"
-            files[f"{kind}-{number}-{plain}.nrrd"] = source.mean
-            if source.spread is not None:
-                files[f"spread-{number}-{plain}.nrrd"] = source.spread
-        for file, volume in files.items():
-            write_into_stage(volume, stage / file)
-    if image.record is None:
+        for name, volume in result.named_volumes().items():
+            write_into_stage(volume, stage / f"{name}.nrrd")
+    if not result.record["sources"]:
         print("The image carries no record of its sources: the results are in the network's numbers, about 0 to 1.")
     _say_certificate(result.record)
-    for file, volume in files.items():
-        print(f"{out / file}: {volume.name}")
+    for name, volume in result.named_volumes().items():
+        print(f"{out / name}.nrrd: {volume.name}")
 
 
-def _recorded_model(image: "Volume", path: Path) -> str:
+def _recorded_model(image: "Volume", latent: "Volume | None", path: Path) -> str:
     from InvertibleFusionLib.inference.record import fusion_record
     from InvertibleFusionLib.models.shipped import shipped_models
 
-    record = fusion_record(image)
+    record = fusion_record(image) or (None if latent is None else fusion_record(latent))
     if record is None:
         raise ConfigurationError(
             f"{path} carries no record of the model that fused it. Name the model (--model), if you know it."
@@ -215,8 +227,8 @@ def _import_arguments(parser: ArgumentParser) -> None:
 
 def _import_checkpoint(options: Namespace, _: ArgumentParser) -> None:
     from InvertibleFusionLib.models.card import ModelCard
-    from InvertibleFusionLib.models.model_file import save_model
-    from InvertibleFusionLib.models.official_checkpoint import checkpoint_digest, read_official_checkpoint
+    from InvertibleFusionLib.models.model_file import file_digest, save_model
+    from InvertibleFusionLib.models.official_checkpoint import read_official_checkpoint
 
     if options.out.suffix != ".safetensors":
         raise ConfigurationError(f"A model file ends in .safetensors; {options.out.name} does not.")
@@ -229,7 +241,7 @@ def _import_checkpoint(options: Namespace, _: ArgumentParser) -> None:
         inputs=list(options.inputs),
         outputs=["fused"],
         intensity={"method": "slice-minmax"},
-        training={"imported_from": options.checkpoint.name, "sha256": checkpoint_digest(options.checkpoint)},
+        training={"imported_from": options.checkpoint.name, "sha256": file_digest(options.checkpoint)},
     )
     save_model(network, card, options.out)
     print(f"Wrote {options.out}.")
@@ -289,8 +301,8 @@ def _benchmark(options: Namespace, _: ArgumentParser) -> None:
 def _phantom_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder; each patient gets one inside")
     parser.add_argument("--patients", type=int, default=1, help="how many")
-    parser.add_argument("--contrasts", nargs="+", help="of T1 T1Gd T2 PD FLAIR DWI ADC PET; default: all")
-    parser.add_argument("--ending", default=".nii.gz", help="type of the files: .nii.gz, .nrrd, .mha")
+    parser.add_argument("--contrasts", nargs="+", help="of T1 T1Gd T2 PD FLAIR DWI ADC PET (default: all)")
+    parser.add_argument("--ending", default=".nii.gz", help="type of the files: .nii.gz, .nii, .nrrd, .mha")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same patients")
 
 
@@ -315,7 +327,7 @@ def _demo(options: Namespace, _: ArgumentParser) -> None:
     run_demo(load_model(options.model), options.out, options.seed, lambda stage: print(f"… {stage}", flush=True))
     print(f"Open {options.out / 'report.html'} in a browser: what was done and how to read it, on one page.")
     print(f"Open {options.out / 'montage.png'}: sources, fused, decomposed, error and spread in one picture.")
-    print(f"Open {options.out / 'fused.nrrd'} with {options.out / 'exact-1-ADC.nrrd'} in 3D Slicer. Research use only.")
+    print(f"Open {options.out / 'ADC.nrrd'}, fused.nrrd, exact-1-ADC.nrrd beside it in 3D Slicer. Research use only.")
 
 
 # shared -------------------------------------------------------------------------------------------------------------
@@ -368,7 +380,7 @@ def _say_certificate(record: dict[str, Any]) -> None:
             print(f"Certified: {entry['source']} comes back bit for bit.")
         else:
             within = f" within {entry['largest_difference']:.3g}" if "largest_difference" in entry else ""
-            print(f"{entry['source']} has fractional values: it comes back{within}, but not bit for bit.")
+            print(f"Not certified: {entry['source']} has fractional values; it comes back{within}, not bit for bit.")
 
 
 def _say_written(folder: Path, files: list[str]) -> None:

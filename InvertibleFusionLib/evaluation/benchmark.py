@@ -83,7 +83,9 @@ def compare_with_freia(
     network = model.network
     if not isinstance(network, FusionINN) or network.configuration.blocks != 3:
         raise ConfigurationError("The published way runs FusionINN with three blocks only.")
-    if size[1] % 2 or size[2] % 2 or rounds < 1:
+    if min(size) < 1 or rounds < 1:
+        raise ConfigurationError(f"Sizes and rounds are at least 1, not {size} and {rounds}.")
+    if size[1] % 2 or size[2] % 2:
         raise ConfigurationError(f"The published way needs even rows and columns, not {size[1]}×{size[2]}.")
     generator = np.random.default_rng(seed)
     sources = [Volume(_smooth_noise(generator, size), name=name) for name in model.card.inputs]

@@ -21,7 +21,7 @@ class SourceFigures:
         value_range: largest minus smallest value.
         exact_largest: largest error of the exact way.
         head_error: mean absolute error from the image alone, inside the head.
-        tumour_error: the same within 20 mm of the tumour's centre.
+        tumour_error: the same in tumour and oedema.
         head_spread: mean spread inside the head.
         head_mean: mean value inside the head, to compare with.
     """
@@ -56,6 +56,7 @@ def write_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["unit"] = as_printed
     page = environment.get_template("demo.html").render(
         figures=figures,
         grids=grids,
@@ -66,3 +67,8 @@ def write_report(
         montage=base64.b64encode(montage.read_bytes()).decode("ascii"),
     )
     path.write_text(page, encoding="utf-8")
+
+
+def as_printed(units: str) -> str:
+    """Units as a reader expects to see them: "1e-6 mm2/s" → "10⁻⁶ mm²/s"."""
+    return units.replace("1e-6", "10⁻⁶").replace("mm2", "mm²")

@@ -44,11 +44,7 @@ class AffineCoupling(InvertibleLayer):
         self.subnet2 = subnetwork(rest, 2 * self.split)
 
     def forward(self, x: Tensor) -> Tensor:
-        u1, u2 = x[:, : self.split], x[:, self.split :]
-        s2, t2 = self._scale_and_shift(self.subnet2, u2)
-        v1 = torch.addcmul(t2, u1, s2.exp())
-        s1, t1 = self._scale_and_shift(self.subnet1, v1)
-        return torch.cat((v1, torch.addcmul(t1, u2, s1.exp())), dim=1)
+        return self._couple(x)[0]
 
     def inverse(self, y: Tensor) -> Tensor:
         v1, v2 = y[:, : self.split], y[:, self.split :]
@@ -58,12 +54,16 @@ class AffineCoupling(InvertibleLayer):
         return torch.cat(((v1 - t2) * (-s2).exp(), u2), dim=1)
 
     def forward_and_log_determinant(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        y, s1, s2 = self._couple(x)
+        return y, s1.sum(dim=(1, 2, 3)) + s2.sum(dim=(1, 2, 3))
+
+    def _couple(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The output and the two log-scales."""
         u1, u2 = x[:, : self.split], x[:, self.split :]
         s2, t2 = self._scale_and_shift(self.subnet2, u2)
         v1 = torch.addcmul(t2, u1, s2.exp())
         s1, t1 = self._scale_and_shift(self.subnet1, v1)
-        v2 = torch.addcmul(t1, u2, s1.exp())
-        return torch.cat((v1, v2), dim=1), s1.sum(dim=(1, 2, 3)) + s2.sum(dim=(1, 2, 3))
+        return torch.cat((v1, torch.addcmul(t1, u2, s1.exp())), dim=1), s1, s2
 
     def _scale_and_shift(self, network: nn.Module, passive: Tensor) -> tuple[Tensor, Tensor]:
         both = network(passive)
@@ -94,9 +94,7 @@ class EnhancedCoupling(InvertibleLayer):
         self.t = subnetwork(self.split, rest)
 
     def forward(self, x: Tensor) -> Tensor:
-        m1, m2 = x[:, : self.split], x[:, self.split :]
-        n1 = m1 + self.r(m2)
-        return torch.cat((n1, torch.addcmul(self.t(n1), m2, self._log_scale(n1).exp())), dim=1)
+        return self._couple(x)[0]
 
     def inverse(self, y: Tensor) -> Tensor:
         n1, n2 = y[:, : self.split], y[:, self.split :]
@@ -104,10 +102,15 @@ class EnhancedCoupling(InvertibleLayer):
         return torch.cat((n1 - self.r(m2), m2), dim=1)
 
     def forward_and_log_determinant(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        y, scale = self._couple(x)
+        return y, scale.sum(dim=(1, 2, 3))
+
+    def _couple(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The output and the log-scale."""
         m1, m2 = x[:, : self.split], x[:, self.split :]
         n1 = m1 + self.r(m2)
         scale = self._log_scale(n1)
-        return torch.cat((n1, torch.addcmul(self.t(n1), m2, scale.exp())), dim=1), scale.sum(dim=(1, 2, 3))
+        return torch.cat((n1, torch.addcmul(self.t(n1), m2, scale.exp())), dim=1), scale
 
     def _log_scale(self, n1: Tensor) -> Tensor:
         return self.clamp * (2 * torch.sigmoid(self.s(n1)) - 1)

@@ -46,6 +46,8 @@ class Permutation(InvertibleLayer):
 
     def _load_from_state_dict(self, *args: object, **kwargs: object) -> None:
         super()._load_from_state_dict(*args, **kwargs)
+        if sorted(self.order.tolist()) != list(range(len(self.order))):
+            raise ValueError(f"{self.order.tolist()} is not a permutation of {len(self.order)} channels.")
         # Not stored a second time: it follows from the order that was just loaded.
         self.inverse_order = torch.argsort(self.order)
 

@@ -25,8 +25,11 @@ from InvertibleFusionLib.models.model import FusionNetwork, Model
 from InvertibleFusionLib.volumes.grid import describe_difference, same_grid
 from InvertibleFusionLib.volumes.intensity import IDENTITY_SCALE
 from InvertibleFusionLib.volumes.slices import SliceStack, slice_axis
-from InvertibleFusionLib.volumes.suitability import require_finite
+from InvertibleFusionLib.volumes.suitability import require_finite, require_no_label_map
 from InvertibleFusionLib.volumes.volume import Volume
+
+OUTSIDE = 1e-3
+"""How far beyond [0, 1] rounding may bring a fused image that was stored and read again."""
 
 IMAGE_TOLERANCE = 1e-6
 """How far sigmoid(y) may be from the image: sigmoids of different processors differ by a few 1e-8."""
@@ -59,6 +62,17 @@ class Decomposition:
 
     sources: list[Estimate]
     record: dict[str, Any]
+
+    def named_volumes(self) -> dict[str, Volume]:
+        """All volumes by the names of their files: exact-1-ADC, or mean-1-ADC and spread-1-ADC, and so on."""
+        volumes: dict[str, Volume] = {}
+        for number, estimate in enumerate(self.sources, 1):
+            for volume in (estimate.mean, estimate.spread):
+                if volume is not None and volume.record is not None:
+                    result = volume.record["result"]
+                    name = volume.renamed(result["of"]).file_name
+                    volumes[f"{result['kind']}-{number}-{name}"] = volume
+        return volumes
 
 
 def decompose(
@@ -117,16 +131,19 @@ def decompose_slices(
         InferenceError: no such device, values that are not finite, memory exhausted.
     """
     _require_fused_image(image)
+    if seed < 0:
+        raise ConfigurationError(f"The seed is a whole number from 0 on, not {seed}.")
     if samples < 1:
         raise ConfigurationError(f"A decomposition from the image alone needs at least one sample, not {samples}.")
     if certify and latent is None:
         raise ConfigurationError("Only the exact way can be certified. Give the latent that was kept with the image.")
     origin = _origin(model, image, latent)
+    _require_unit_range(image)
     stack = SliceStack(image.grid, origin.slice_axis, model.network.multiple)
     _require_scales_fit(origin, stack, image)
     filling = _Filling.empty(origin, stack, with_spread=latent is None and samples > 1, double=certify)
     if latent is not None:
-        _require_belongs(image, latent, stack, model)
+        _require_belongs(image, latent, stack, origin, model)
         plan = exact_plan(settings or Settings(), double=certify)
         job = _exact_job(latent, stack, filling)
     else:
@@ -138,7 +155,7 @@ def decompose_slices(
         yield FinishedSlice(index, done, stack.count, stack.slices(filling.means[0])[index])
     alone = {"way": "image alone", "samples": samples, "seed": seed}
     way = alone if latent is None else {"way": "exact", "certify": certify}
-    return _finished(model, image, origin, filling, {**plan.to_json(), **way})
+    return _finished(model, origin, filling, {**plan.to_json(), **way})
 
 
 def _origin(model: Model, image: Volume, latent: Volume | None) -> FusionRecord:
@@ -147,7 +164,7 @@ def _origin(model: Model, image: Volume, latent: Volume | None) -> FusionRecord:
     if record is None:
         axis = slice_axis(image.grid, "axial")
         unknown = [SourceRecord(name, "", "float32", "", IDENTITY_SCALE, None) for name in model.card.inputs]
-        return FusionRecord(model.card.name, model.sha256, axis, unknown)
+        return FusionRecord(model.card.name, model.sha256, axis, "", unknown, {})
     if record.model_sha256 != model.sha256:
         raise RecordMismatchError(
             f"{image.name} was fused by the model {record.model_name} (sha256 {record.model_sha256[:12]}…), not by "
@@ -168,6 +185,16 @@ def _require_fused_image(image: Volume) -> None:
             "per voxel. Give the fused image, not the latent."
         )
     require_finite(image)
+    require_no_label_map(image)
+
+
+def _require_unit_range(image: Volume) -> None:
+    smallest, largest = float(image.array.min()), float(image.array.max())
+    if smallest < -OUTSIDE or largest > 1 + OUTSIDE:
+        raise UnsuitableVolumeError(
+            f"{image.name} has values from {smallest:g} to {largest:g}; a fused image lies between 0 and 1. Give the "
+            "fused image itself, or scale it back to that range if it was stored in another."
+        )
 
 
 def _require_scales_fit(origin: FusionRecord, stack: SliceStack, image: Volume) -> None:
@@ -179,7 +206,7 @@ def _require_scales_fit(origin: FusionRecord, stack: SliceStack, image: Volume) 
         )
 
 
-def _require_belongs(image: Volume, latent: Volume, stack: SliceStack, model: Model) -> None:
+def _require_belongs(image: Volume, latent: Volume, stack: SliceStack, origin: FusionRecord, model: Model) -> None:
     if latent.components != model.network.sources:
         raise UnsuitableVolumeError(
             f"{latent.name} has {latent.components} values per voxel; the latent of {model.card.name} has "
@@ -190,6 +217,11 @@ def _require_belongs(image: Volume, latent: Volume, stack: SliceStack, model: Mo
         raise GridMismatchError(
             f"{latent.name} does not lie on the grid of {image.name}: it has "
             f"{describe_difference(stack.padded_grid, latent.grid)}. Give the latent that was written with this image."
+        )
+    if origin.latent_sha256 and voxel_digest(latent.array) != origin.latent_sha256:
+        raise RecordMismatchError(
+            f"{latent.name} is not the latent that was kept with {image.name}, or it was changed since: its digest "
+            "differs from the one in the record. Give the unchanged latent, or leave it out to decompose what is shown."
         )
     worst = 0.0
     for shown, kept in zip(stack.slices(image.array), stack.slices(latent.array), strict=True):
@@ -214,7 +246,9 @@ class _Filling:
     @classmethod
     def empty(cls, origin: FusionRecord, stack: SliceStack, with_spread: bool, double: bool) -> "_Filling":
         shape = tuple(reversed(stack.grid.size))
-        types = [np.dtype(source.voxel_type) if double else np.dtype(np.float32) for source in origin.sources]
+        kept = [np.dtype(source.voxel_type) for source in origin.sources]
+        # float32 holds 24 bits: wider sources come back in float64.
+        types = kept if double else [np.promote_types(dtype, np.float32) for dtype in kept]
         spreads = [np.zeros(shape, np.float32) for _ in types] if with_spread else []
         return cls(origin, stack, [np.zeros(shape, dtype) for dtype in types], spreads)
 
@@ -250,12 +284,9 @@ def _image_alone_job(image: Volume, stack: SliceStack, filling: _Filling, sample
     return SliceJob(stack.count, load, compute, filling.store)
 
 
-def _finished(
-    model: Model, image: Volume, origin: FusionRecord, filling: _Filling, settings: dict[str, Any]
-) -> Decomposition:
-    known = image.record or {}
-    record = new_record("decompose", model, settings, list(known.get("sources", [])))
-    record["fused"] = {key: known.get(key) for key in ("created", "library", "settings")}
+def _finished(model: Model, origin: FusionRecord, filling: _Filling, settings: dict[str, Any]) -> Decomposition:
+    record = new_record("decompose", model, settings, list(origin.data.get("sources", [])))
+    record["fused"] = {key: origin.data.get(key) for key in ("created", "library", "settings")}
     if settings.get("certify"):
         record["certificate"] = _certificate(origin, filling)
     kind = "exact" if settings["way"] == "exact" else "mean"
@@ -275,7 +306,7 @@ def _result(
     resampled = f" resampled onto the grid of {source.resampled_onto}" if source.resampled_onto else ""
     way = {"exact": "", "mean": ", mean from the fused image alone", "spread": ", spread from the fused image alone"}
     name = f"{source.name}{resampled}{way[kind]}"
-    result = with_result(record, kind, name, source.units, source=number + 1)
+    result = with_result(record, kind, name, source.units, source=number + 1, of=source.name)
     return Volume.on_grid(array, filling.stack.grid, name=name, units=source.units, record=result)
 
 

@@ -8,17 +8,22 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from InvertibleFusionLib.errors import CertificationError
+from InvertibleFusionLib.errors import CertificationError, InferenceError
 from InvertibleFusionLib.inference.plan import Plan, Settings, exact_plan
 from InvertibleFusionLib.inference.record import new_record, with_result
 from InvertibleFusionLib.inference.slice_engine import FinishedSlice, Outputs, SliceJob, run_slices
-from InvertibleFusionLib.inference.sources import PreparedSources, prepare_sources
+from InvertibleFusionLib.inference.sources import PreparedSources, prepare_sources, voxel_digest
 from InvertibleFusionLib.models.model import FusionNetwork, Model
 from InvertibleFusionLib.volumes.grid import Grid
 from InvertibleFusionLib.volumes.slices import Axis
 from InvertibleFusionLib.volumes.volume import Volume
 
 Result = TypeVar("Result")
+EXACT_SHARE = 1e-5
+"""What "exact" promises: the largest error as a share of the source's range."""
+CHECKED_BEYOND = 20.0
+"""Scaled values are about 0 to 1; slices with values beyond this are taken back at once to see whether it holds."""
+
 OnSlice = Callable[[FinishedSlice], None]
 
 
@@ -90,7 +95,7 @@ def fuse_slices(
         UnsuitableVolumeError: a source that is not a grey image of finite values that vary.
         GridMismatchError: grids that differ or do not overlap.
         CertificationError: an integer source does not come back bit for bit.
-        InferenceError: no such device, values that are not finite, memory exhausted.
+        InferenceError: no such device, memory exhausted, values so extreme that they cannot come back exactly.
     """
     plan = exact_plan(settings or Settings(), double=certify)
     prepared = prepare_sources(model, sources, reference, resample, axis)
@@ -148,14 +153,33 @@ class _Filling:
         # The latent is kept in float32: the image is that of the kept latent, and so is the way back.
         latent: Tensor = network(inputs).float().to(inputs.dtype)
         image = network.image(latent)
-        return (image, latent, network.inverse(latent)) if self.certify else (image, latent)
+        if self.certify or float(inputs.abs().max()) > CHECKED_BEYOND:
+            return image, latent, network.inverse(latent)
+        return image, latent
 
     def store(self, index: int, outputs: list[NDArray[Any]]) -> None:
         stack = self.prepared.stack
         stack.slices(self.image)[index] = stack.crop(outputs[0][0])
         stack.slices(self.latent)[index] = np.moveaxis(outputs[1], 0, -1)
+        if len(outputs) == 3:
+            self._require_exact(index, stack.crop(outputs[2]))
         if self.certify:
             self._compare(index, stack.crop(outputs[2]))
+
+    def _require_exact(self, index: int, recovered: NDArray[Any]) -> None:
+        """Refuse values so far out that the arithmetic loses the others on the way back."""
+        for number, (volume, scale) in enumerate(zip(self.prepared.volumes, self.prepared.scales, strict=True)):
+            original = self.prepared.stack.slices(volume.array)[index].astype(np.float64)
+            error = float(np.abs(scale.undo(recovered[number], index) - original).max())
+            allowed = EXACT_SHARE * (float(volume.array.max()) - float(volume.array.min()))
+            if error > allowed:
+                extremes = {v.name: float(np.abs(v.array).max()) for v in self.prepared.volumes}
+                raise InferenceError(
+                    f"On slice {index + 1} {volume.name} would come back wrong by up to {error:.3g}: values lie so far "
+                    f"outside what the model knows that the arithmetic drowns the others. The largest values are "
+                    f"{', '.join(f'{value:.4g} in {name}' for name, value in extremes.items())}. Correct the outliers "
+                    "in the source first."
+                )
 
     def _compare(self, index: int, recovered: NDArray[Any]) -> None:
         for number, (volume, scale) in enumerate(zip(self.prepared.volumes, self.prepared.scales, strict=True)):
@@ -186,6 +210,7 @@ def _finished(model: Model, prepared: PreparedSources, filling: _Filling, plan: 
     record = new_record("fuse", model, settings, prepared.to_json())
     if filling.certify:
         record["certificate"] = _certificate(prepared, filling)
+    record["latent_sha256"] = voxel_digest(filling.latent)
     names = " + ".join(volume.name for volume in prepared.volumes)
     image = _result(record, filling.image, prepared.stack.grid, "fused", f"fused {names}")
     latent = _result(record, filling.latent, prepared.stack.padded_grid, "latent", f"latent of {names}")
@@ -203,8 +228,7 @@ def _certificate(prepared: PreparedSources, filling: _Filling) -> list[dict[str,
         if whole and differing:
             raise CertificationError(
                 f"{volume.name} does not come back bit for bit: {differing} of {volume.array.size} voxels differ, by "
-                f"up to {largest:g}. Its values span too wide a range for the model; without certification it comes "
-                "back within that difference."
+                f"up to {largest:g}. Its values span too wide a range for the latent's float32. Fuse it uncertified."
             )
         certificate.append(
             {

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
+
 from InvertibleFusionLib._version import __version__
 from InvertibleFusionLib.errors import RecordMismatchError
 from InvertibleFusionLib.models.model import Model
@@ -45,13 +47,17 @@ class FusionRecord:
         model_name: that fused it.
         model_sha256: of its file.
         slice_axis: array axis along which the slices were counted.
+        latent_sha256: digest of the latent's voxels.
         sources: in the order of the model's inputs.
+        data: the whole record.
     """
 
     model_name: str
     model_sha256: str
     slice_axis: int
+    latent_sha256: str
     sources: list[SourceRecord]
+    data: Mapping[str, Any]
 
 
 def new_record(task: str, model: Model, settings: Mapping[str, Any], sources: list[dict[str, Any]]) -> dict[str, Any]:
@@ -106,7 +112,7 @@ def fusion_record(volume: Volume) -> FusionRecord | None:
             SourceRecord(
                 str(source["name"]),
                 str(source["units"]),
-                str(source["voxel_type"]),
+                np.dtype(str(source["voxel_type"])).name,
                 str(source["voxels_sha256"]),
                 FittedScale.from_json(source["intensity"]),
                 None if source["resampled"] is None else str(source["resampled"]["onto"]),
@@ -114,8 +120,11 @@ def fusion_record(volume: Volume) -> FusionRecord | None:
             for source in data["sources"]
         ]
         axis = int(data["settings"]["slice_axis"])
-        return FusionRecord(str(data["model"]["name"]), str(data["model"]["sha256"]), axis, sources)
-    except (KeyError, TypeError, ValueError) as error:
+        if axis not in (0, 1, 2):
+            raise ValueError(f"there is no slice axis {axis}")
+        name, digest = str(data["model"]["name"]), str(data["model"]["sha256"])
+        return FusionRecord(name, digest, axis, str(data["latent_sha256"]), sources, data)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise RecordMismatchError(
             f"The record in {volume.name} is damaged: {error!r}. Fuse the sources again."
         ) from error

@@ -7,7 +7,7 @@ close it to stop.
 import copy
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -96,10 +96,23 @@ def _compute(job: SliceJob, network: Any, plan: Plan, indices: list[int]) -> lis
         context.enter_context(torch.inference_mode())
         if autocast:
             context.enter_context(torch.autocast(plan.device.type, torch.bfloat16))
-        if plan.device.type == "cuda":
-            context.enter_context(torch.backends.cudnn.flags(benchmark=False, deterministic=True, allow_tf32=False))
+        context.enter_context(
+            torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
+        )
+        context.enter_context(_float32_products())
         outputs = job.compute(network, inputs.contiguous(memory_format=torch.channels_last), indices)
         return [output.to("cpu", dtype).numpy() for output in outputs]
+
+
+@contextmanager
+def _float32_products() -> Iterator[None]:
+    """Matrix products in full float32, whatever the program around has set: TF32 keeps ten bits only."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def _place(network: Any, plan: Plan) -> Any:

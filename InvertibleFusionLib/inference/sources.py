@@ -51,6 +51,7 @@ class PreparedSources:
             {
                 "name": original.name,
                 "units": original.units,
+                "simulated": bool((original.record or {}).get("simulated", False)),
                 "grid": grid_to_json(original.grid),
                 "voxel_type": str(volume.array.dtype),
                 "voxels_sha256": voxel_digest(volume.array),

@@ -8,7 +8,7 @@ instead of a random mixture, and goes backwards from logit(image) instead of fro
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -69,6 +69,13 @@ class FusionINNConfiguration:
             raise ConfigurationError("FusionINN needs at least one block and one hidden channel.")
         if self.clamp <= 0:
             raise ConfigurationError(f"The clamp must be positive, not {self.clamp}.")
+        for name, value, known in (
+            ("prior", self.prior, get_args(Prior)),
+            ("backwards_from", self.backwards_from, ("logit", "image")),
+            ("permutation", self.permutation, ("interlaced", "random")),
+        ):
+            if value not in known:
+                raise ConfigurationError(f"There is no {name} {value!r}; use {' or '.join(known)}.")
 
     def to_json(self) -> dict[str, Any]:
         """The settings as JSON-ready data, for the model's card."""
@@ -168,7 +175,7 @@ def sample_prior(prior: Prior, shape: tuple[int, ...], generator: torch.Generato
     return torch.full(shape, 1.0 if prior == "one" else 0.0)
 
 
-def multiply_adds_per_pixel(network: nn.Module, squeezed: int = 4) -> int:
+def multiply_adds_per_pixel(network: nn.Module) -> int:
     """Multiply-adds of all convolutions for one pixel of a slice in one direction.
 
     Convolutions on squeezed channels run at a quarter of the pixels. They are told by their position in the flow.
@@ -176,7 +183,7 @@ def multiply_adds_per_pixel(network: nn.Module, squeezed: int = 4) -> int:
     total, divisor = 0, 1
     for module in network.modules():
         if isinstance(module, Squeeze):
-            divisor = squeezed
+            divisor = 4
         elif isinstance(module, Unsqueeze):
             divisor = 1
         elif isinstance(module, nn.Conv2d):

@@ -31,7 +31,7 @@ def build_network(card: ModelCard) -> FusionINN:
     Raises:
         ModelFileError: for an unknown architecture or configuration.
     """
-    if card.architecture not in ARCHITECTURES:
+    if not isinstance(card.architecture, str) or card.architecture not in ARCHITECTURES:
         known = ", ".join(ARCHITECTURES)
         raise ModelFileError(f"There is no architecture {card.architecture!r} in this version; it knows {known}.")
     configuration_type, network_type = ARCHITECTURES[card.architecture]
@@ -43,7 +43,7 @@ def build_network(card: ModelCard) -> FusionINN:
                 f"The model's configuration has an unknown setting {unknown[0]!r}. Update the library."
             )
         network: FusionINN = network_type(configuration_type(**card.configuration))
-    except (TypeError, ConfigurationError) as error:
+    except (TypeError, ValueError, ConfigurationError) as error:
         raise ModelFileError(f"The model's configuration does not make sense: {error}") from error
     return network
 
@@ -112,25 +112,28 @@ def file_digest(path: Path) -> str:
 
 
 def _open(path: Path, with_tensors: bool = False) -> tuple[ModelCard, dict[str, Tensor], str]:
-    if not path.is_file():
-        raise ModelFileError(f"There is no model file {path}.")
-    _refuse_pickle(path)
     try:
+        if not path.is_file():
+            raise ModelFileError(f"There is no model file {path}. Check its name and folder.")
+        _refuse_pickle(path)
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             if CARD_KEY not in metadata or DIGEST_KEY not in metadata:
                 raise ModelFileError(f"{path} holds tensors but no description; it is not a model of this library.")
             card = ModelCard.from_json(json.loads(metadata[CARD_KEY]))
             tensors = {name: file.get_tensor(name) for name in file.keys()} if with_tensors else {}  # noqa: SIM118
-    except (SafetensorError, json.JSONDecodeError, OSError) as error:
+    except OSError as error:
+        raise ModelFileError(f"{path} cannot be read: {error.strerror or error}. Check its permissions.") from error
+    except (SafetensorError, json.JSONDecodeError) as error:
         raise ModelFileError(f"{path} is not a model file, or is cut or damaged ({error}). Get it again.") from error
     return card, tensors, metadata[DIGEST_KEY]
 
 
 def _refuse_pickle(path: Path) -> None:
     with path.open("rb") as stream:
-        start = stream.read(2)
-    if start == b"PK" or start[:1] == b"\x80":
+        start = stream.read(9)
+    # A .safetensors file begins with the length of its header, any eight bytes, and then the header's "{".
+    if start[8:] != b"{" and (start[:2] == b"PK" or start[:1] == b"\x80"):
         raise ModelFileError(
             f"{path} is a PyTorch checkpoint, which can hold code; it is not opened. Convert it once with "
             "invertible-fusion import-checkpoint, if you trust where it comes from."
@@ -148,4 +151,9 @@ def _load_weights(network: FusionINN, tensors: dict[str, Tensor], path: Path) ->
                 f"In {path} the tensor {name} has shape {tuple(tensors[name].shape)} instead of "
                 f"{tuple(expected[name].shape)}; it does not fit its own description. Get it again."
             )
-    network.load_state_dict(tensors)
+        if not bool(torch.isfinite(tensors[name]).all()):
+            raise ModelFileError(f"In {path} the tensor {name} has values that are not finite. Get the file again.")
+    try:
+        network.load_state_dict(tensors)
+    except ValueError as error:
+        raise ModelFileError(f"The weights in {path} make no network: {error} Get the file again.") from error

@@ -4,9 +4,10 @@ FrEIA 0.2 writes ActNorm as x · exp(scale) + bias; newer FrEIA writes (x − lo
 scale = −log_scale and bias = −loc · exp(−log_scale).
 """
 
-import hashlib
 import pickle
 import re
+import struct
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,21 @@ from torch import Tensor
 
 from InvertibleFusionLib.errors import ModelFileError
 from InvertibleFusionLib.models.fusioninn import PRESETS, FusionINN
+
+UNREADABLE = (
+    pickle.UnpicklingError,
+    RuntimeError,
+    EOFError,
+    ValueError,
+    LookupError,
+    AssertionError,
+    TypeError,
+    AttributeError,
+    struct.error,
+)
+"""What torch raises for files that are no checkpoints, by what is wrong with them."""
+WITHOUT_WEIGHTS = ("perm_inv", "downsample_kernel", "is_initialized")
+"""Endings of tensors that follow from the others."""
 
 COUPLINGS, PERMUTATIONS = (1, 4, 7), (2, 5)
 """Places in the official graph; ``FusionINN``'s flow with three blocks has its layers at the same ones."""
@@ -28,22 +44,21 @@ def read_official_checkpoint(path: Path) -> FusionINN:
     Raises:
         ModelFileError: missing, not such a file, or tensors that do not fit.
     """
-    if not path.is_file():
-        raise ModelFileError(f"There is no checkpoint {path}.")
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError, KeyError) as error:
+        if not path.is_file():
+            raise ModelFileError(f"There is no checkpoint {path}. Check its name and folder.")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a damaged file torch may warn before it fails
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise ModelFileError(f"{path} cannot be read: {error.strerror or error}. Check its permissions.") from error
+    except UNREADABLE as error:
         raise ModelFileError(
             f"{path} is not a PyTorch checkpoint of plain tensors, or is cut or damaged; nothing of it was run."
         ) from error
     network = FusionINN(PRESETS["paper"])
     network.flow.load_state_dict(_translated(_tensors(content, path), network.flow.state_dict(), path))
     return network.eval().requires_grad_(False)
-
-
-def checkpoint_digest(path: Path) -> str:
-    """SHA-256 of the checkpoint file, for the card of the model made from it."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _tensors(content: Any, path: Path) -> dict[str, Tensor]:
@@ -64,18 +79,33 @@ def _translated(theirs: dict[str, Tensor], ours: dict[str, Tensor], path: Path) 
     for place in COUPLINGS:
         for name in (name for name in ours if re.match(rf"layers\.{place}\.", name)):
             result[name] = _taken(theirs, name.replace("layers.", "module_list."), path)
+    _require_nothing_left(theirs, ours, path)
     for name, tensor in ours.items():
-        if result[name].numel() != tensor.numel():
+        plain = result[name].is_floating_point() or name.endswith(".order")
+        if not plain or not bool(torch.isfinite(result[name]).all()):
+            raise ModelFileError(f"In {path} the tensor for {name} is not of finite real numbers; it is damaged.")
+        if result[name].shape != tensor.shape:
             raise ModelFileError(
                 f"In {path} the tensor for {name} has shape {tuple(result[name].shape)} instead of "
                 f"{tuple(tensor.shape)}; it is a FusionINN of other sizes than the published one."
             )
-        result[name] = result[name].reshape(tensor.shape).to(tensor.dtype)
+        result[name] = result[name].to(tensor.dtype)
     for place in PERMUTATIONS:
         order = result[f"layers.{place}.order"]
         if sorted(order.tolist()) != list(range(len(order))):
             raise ModelFileError(f"In {path} the channel order {order.tolist()} is not a permutation; it is damaged.")
     return result
+
+
+def _require_nothing_left(theirs: dict[str, Tensor], ours: dict[str, Tensor], path: Path) -> None:
+    """A checkpoint with more layers is another network, whose first layers alone would compute something else."""
+    known = {name.replace("layers.", "module_list.").replace(".order", ".perm") for name in ours}
+    known |= {f"module_list.0.{name}" for name in ("scale", "loc", "log_scale", "bias")}
+    left = sorted(name for name in theirs if name not in known and not name.endswith(WITHOUT_WEIGHTS))
+    if left:
+        raise ModelFileError(
+            f"{path} has an unknown tensor {left[0]}; it is not a checkpoint of the published FusionINN."
+        )
 
 
 def _actnorm_bias(theirs: dict[str, Tensor], path: Path) -> Tensor:

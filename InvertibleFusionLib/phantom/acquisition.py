@@ -31,7 +31,7 @@ class Acquisition:
         anatomy: the head.
         scanner: its sequences.
         grid: where the voxels lie.
-        seed: of noise and coil, of which each image has its own.
+        seed: of the noise, which each image has for itself, and of the coil.
         noise: see ``Scanner.noise``.
         bias_field: see ``Scanner.bias_field``.
     """
@@ -98,7 +98,9 @@ class Acquisition:
         return artefacts.sensitivity(self.grid, self.bias_field, self.random("coil"))
 
     def _received(self, name: str, values: Floats, coil: Floats | None) -> Floats:
-        reference = abs(float(self.scanner.sequences[name].brightness()[Tissue.WHITE_MATTER]))
+        # Both diffusion images come from one acquisition and have its noise.
+        measured = "DWI" if name == UNWEIGHTED else name
+        reference = abs(float(self.scanner.sequences[measured].brightness()[Tissue.WHITE_MATTER]))
         seen = values if coil is None else values * coil
         return artefacts.rician(seen, self.noise * reference, self.random(name))
 

@@ -1,12 +1,13 @@
 """The phantom patient: everything about one head and its scanner, drawn from a seed."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from InvertibleFusionLib._version import __version__
 from InvertibleFusionLib.errors import ConfigurationError, GridMismatchError
 from InvertibleFusionLib.phantom import artefacts
 from InvertibleFusionLib.phantom.acquisition import ADC_UNITS, LABELS, Acquisition
@@ -95,7 +96,7 @@ class Patient:
         Args:
             contrasts: of ``CONTRASTS``.
             grid: where the voxels shall lie.
-            noise: standard deviation as a share of white matter's brightness, as BrainWeb counts it; 0 for none, None
+            noise: standard deviation as a share of white matter's brightness in the same contrast; 0 for none, None
                 for the patient's own.
             bias_field: the coil's sensitivity runs between exp(−bias_field) and exp(bias_field); 0 for none, None
                 for the patient's own.
@@ -120,7 +121,8 @@ class Patient:
 
     def parameters(self) -> dict[str, Any]:
         """Everything that was drawn from the seed, as JSON-ready data, and the meaning of the label values."""
-        return {**asdict(self), "labels": {tissue.name.lower(): int(tissue) for tissue in Tissue}}
+        said = {"simulated": True, "library": f"invertible-fusion {__version__}", "notice": "Research use only."}
+        return {**said, **asdict(self), "labels": {tissue.name.lower(): int(tissue) for tissue in Tissue}}
 
     @cached_property
     def _anatomy(self) -> Anatomy:
@@ -142,7 +144,20 @@ class Patient:
             else:
                 units = ADC_UNITS if name == "ADC" else ""
                 volumes[name] = Volume.on_grid(arrays[name], grid, name=name, units=units, label_map=name == LABELS)
-        return volumes
+        return {
+            name: replace(volume, record=self._record(volume, noise, bias_field)) for name, volume in volumes.items()
+        }
+
+    def _record(self, volume: Volume, noise: float, bias_field: float) -> dict[str, Any]:
+        """What every simulated volume says of itself."""
+        return {
+            "task": "phantom",
+            "simulated": True,
+            "library": f"invertible-fusion {__version__}",
+            "notice": "Simulated phantom. Research use only.",
+            "settings": {"seed": self.seed, "noise": noise, "bias_field": bias_field},
+            "result": {"kind": "phantom", "name": volume.name, "units": volume.units},
+        }
 
     def _positron_volume(self, grid: Grid, noise: float) -> Volume:
         acquisition = Acquisition(self._anatomy, self.scanner, PET_GRID, self.seed, noise, 0.0)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from InvertibleFusionLib.errors import ConfigurationError
+from InvertibleFusionLib.errors import ConfigurationError, OutputError
 from InvertibleFusionLib.phantom.patient import Patient
 from InvertibleFusionLib.phantom.scanner import CONTRASTS
 from InvertibleFusionLib.volumes.grid import Grid
@@ -63,11 +63,12 @@ def write_patient(
 
     Raises:
         ConfigurationError: for an unknown contrast or ending.
-        OutputError: where the files cannot be written.
+        OutputError: where the files cannot be written, or the folder holds another phantom patient.
     """
     _require_writable(ending)
-    volumes = patient.acquire_all(contrasts, grid or default_grid(), labels=True)
+    _require_no_other_patient(patient, folder)
     with staged(folder) as stage:
+        volumes = patient.acquire_all(contrasts, grid or default_grid(), labels=True)
         for name, volume in volumes.items():
             write_into_stage(volume, stage / f"{name}{ending}")
         (stage / PARAMETERS).write_text(json.dumps(patient.parameters(), indent=2) + "\n", encoding="utf-8")
@@ -94,6 +95,18 @@ def write_study(
         own_folder = folder / f"patient-{number:03d}"
         write_patient(Patient.from_seed(own_seed), own_folder, contrasts, ending, grid)
         yield own_folder
+
+
+def _require_no_other_patient(patient: Patient, folder: Path) -> None:
+    """Scans of two patients in one folder would be taken for one."""
+    try:
+        there = json.loads((folder / PARAMETERS).read_text(encoding="utf-8"))["seed"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    if there != patient.seed:
+        raise OutputError(
+            f"{folder} holds another phantom patient, of seed {there} instead of {patient.seed}. Choose another folder."
+        )
 
 
 def _require_writable(ending: str) -> None:

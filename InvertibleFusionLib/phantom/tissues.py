@@ -61,7 +61,7 @@ TISSUES: dict[Tissue, TissueProperties] = {
     Tissue.MUSCLE: TissueProperties(0.9, 900, 47, 750, 1400, 1.0),
     Tissue.SKIN: TissueProperties(0.6, 700, 35, 550, 1200, 0.9),
     Tissue.EYE: TissueProperties(1.0, 4000, 1500, 4000, 2800, 0.4),
-    Tissue.VEIN: TissueProperties(0.3, 1200, 60, 250, 1500, 2.0),
+    Tissue.VEIN: TissueProperties(0.8, 1200, 30, 150, 1500, 2.0),
     Tissue.OEDEMA: TissueProperties(0.88, 1250, 160, 1220, 1450, 2.6),
     Tissue.TUMOUR_RIM: TissueProperties(0.86, 1150, 110, 380, 620, 17.0),
     Tissue.TUMOUR_CORE: TissueProperties(0.95, 2900, 400, 2600, 2300, 1.2),
@@ -73,7 +73,7 @@ TISSUES: dict[Tissue, TissueProperties] = {
   Muscle has its T1 and T2, and a proton density of 0.9 for its 1.0.
 - Cerebrospinal fluid and skull: the brain phantom of MRiLab (Liu et al., Fast realistic MRI simulations based on
   generalized multi-pool exchange tissue model, IEEE Trans. Med. Imaging 36, 2017). BrainWeb's own T1 of the fluid,
-  2569 ms, would be nulled at inversion times that no scanner uses.
+  2569 ms, would be nulled at a shorter inversion time than is usual at these repetition times.
 - All else (deep grey matter, marrow, skin, eye, veins, oedema, tumour, gadolinium, diffusion, uptake): typical values
   chosen for the phantom, so that each contrast shows what a reader expects of it. Not for quantitative claims.
 """

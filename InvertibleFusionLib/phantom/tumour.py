@@ -19,7 +19,7 @@ class Lesion:
         radius: mean radius of core and rim together, in mm.
         rim: mean thickness of the solid rim, in mm.
         oedema: how far the oedema reaches beyond the rim on average, in mm.
-        push: how far the brain beside it is displaced, in mm.
+        push: strength of the displacement of the brain beside it, in mm; it peaks at about 0.6 of this.
     """
 
     centre: Place

@@ -81,6 +81,12 @@ class TrainingConfiguration:
             raise ConfigurationError(f"The crop must be even and at least 12, not {self.crop}.")
         if min(self.steps, self.batch_size) < 1:
             raise ConfigurationError("A training run needs at least one step and one crop in a step.")
+        if not self.training or not self.validation or not all(s.patients for s in (*self.training, *self.validation)):
+            raise ConfigurationError("Training and validation each need at least one source with at least one patient.")
+        if not (self.learning_rate > 0 and self.gradient_norm > 0 and self.noise >= 0 and self.threads >= 1):
+            raise ConfigurationError("Learning rate, gradient norm and threads must be positive, the noise at least 0.")
+        if min(self.gamma, self.gain) < 1:
+            raise ConfigurationError(f"Gamma and gain are at least 1 (no change), not {self.gamma} and {self.gain}.")
         seen = {p for source in self.training for p in source.patients}
         both = sorted(seen & {p for source in self.validation for p in source.patients})
         if both:

@@ -104,7 +104,10 @@ def _slices(folder: Path, contrasts: list[str], normalize: Normalize) -> NDArray
     volumes = [volume if same_grid(grid, volume.grid) else resample(volume, grid) for volume in volumes]
     stack = SliceStack(grid, slice_axis(grid, "axial"), 1)
     images = np.stack([normalize(stack.slices(volume.array)) for volume in volumes], axis=1)
-    return images[shows_something(images)]
+    images = images[shows_something(images)]
+    if len(images) == 0:
+        raise ConfigurationError("no axial slice shows anything; are they the right files?")
+    return images
 
 
 def _file(folder: Path, contrast: str) -> Path:

@@ -18,7 +18,7 @@ from InvertibleFusionLib.training.loop import train
 from InvertibleFusionLib.training.validation import measure
 
 STEPS_BETWEEN_SAVES = 500
-"""A long run that is stopped leaves the model of the last save."""
+"""A long run that is stopped leaves the model of the last save, unmeasured, as NAME.unfinished.safetensors."""
 
 OnStep = Callable[[int, int, dict[str, float]], None]
 
@@ -41,13 +41,17 @@ def train_model(configuration: TrainingConfiguration, out: Path, on_step: OnStep
     patients = load_patients(configuration.training, contrasts, folder, with_scale(configuration.intensity))
     unseen = load_patients(configuration.validation, contrasts, folder, for_reporting)
     network = FusionINN(configuration.network, configuration.seed)
+    # Before the hours, not after them: whether the folder can be written.
+    unfinished = out.with_name(f"{out.stem}.unfinished.safetensors")
+    save_model(network, _card(configuration, 0, []), unfinished)
     for step in train(network, patients, configuration):
         on_step(step.number, configuration.steps, step.losses)
         if step.number % STEPS_BETWEEN_SAVES == 0:
-            save_model(network, _card(configuration, step.number, []), out)
+            save_model(network, _card(configuration, step.number, []), unfinished)
     network = network.eval().requires_grad_(False)
     card = _card(configuration, configuration.steps, measure(network, unseen, contrasts))
     save_model(network, card, out)
+    unfinished.unlink(missing_ok=True)
     return card
 
 

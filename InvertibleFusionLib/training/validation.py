@@ -32,7 +32,8 @@ def measure(network: FusionNetwork, patients: list[PatientSlices], contrasts: li
         for patient in patients
         for number, images in enumerate(patient.images)
     ]
-    data = f"{', '.join(p.patient for p in patients)}: {len(rows)} axial slices"
+    names = ", ".join(patient.patient for patient in patients)
+    data = f"{names}: {len(rows)} axial slices, divided by the volume's 99.9th percentile and clipped to [0, 1]"
     return [_summary(name, np.array([row[name] for row in rows]), data) for name in rows[0]]
 
 

@@ -52,8 +52,16 @@ class FittedScale:
 
     @classmethod
     def from_json(cls, data: dict[str, list[float]]) -> "FittedScale":
-        """The scale whose ``to_json`` gave ``data``."""
-        return cls(np.array(data["offset"], dtype=np.float64), np.array(data["gain"], dtype=np.float64))
+        """The scale whose ``to_json`` gave ``data``.
+
+        Raises:
+            ValueError: for constants that are not finite, not one or one per slice, or a gain that is not positive.
+        """
+        offset, gain = (np.array(data[name], dtype=np.float64) for name in ("offset", "gain"))
+        sound = np.isfinite(offset).all() and np.isfinite(gain).all() and (gain > 0).all()
+        if offset.ndim != 1 or offset.shape != gain.shape or len(gain) == 0 or not sound:
+            raise ValueError("its intensity constants make no sense")
+        return cls(offset, gain)
 
     def _constants(self, index: int) -> tuple[float, float]:
         at = index if len(self.gain) > 1 else 0
@@ -111,8 +119,15 @@ class IntensityScale:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "IntensityScale":
-        """The scale whose ``to_json`` gave ``data``."""
-        return cls(**data)
+        """The scale whose ``to_json`` gave ``data``.
+
+        Raises:
+            ConfigurationError: for data that describe no scale.
+        """
+        try:
+            return cls(**data)
+        except TypeError as error:
+            raise ConfigurationError(f"The model's intensity scale {data} makes no sense: {error}.") from error
 
 
 def percentiles(slices: NDArray[Any], wanted: tuple[float, ...]) -> tuple[float, ...]:

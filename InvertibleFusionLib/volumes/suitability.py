@@ -30,10 +30,19 @@ def require_image(volume: Volume) -> None:
             f"{volume.name} is constant: all {array.size} voxels are {smallest:g}. There is nothing to see in it; "
             "check that it is the right file."
         )
+    require_no_label_map(volume)
+
+
+def require_no_label_map(volume: Volume) -> None:
+    """Refuse a volume that is said to be a label map or looks like one.
+
+    Raises:
+        UnsuitableVolumeError: with its values.
+    """
     if volume.label_map or looks_like_labels(volume):
         raise UnsuitableVolumeError(
-            f"{volume.name} looks like a label map (whole numbers from {smallest:g} to {largest:g}, few of them), "
-            "not an image. Choose the scan itself."
+            f"{volume.name} looks like a label map (whole numbers from {volume.array.min():g} to "
+            f"{volume.array.max():g}, few of them), not an image. Choose the scan itself."
         )
 
 

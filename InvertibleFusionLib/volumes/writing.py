@@ -2,7 +2,9 @@
 
 import json
 import shutil
+import signal
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -35,6 +37,26 @@ def write_volume(volume: Volume, path: Path) -> None:
 
 
 @contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM wait, so that files which belong together are moved together or not at all."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    waiting: list[int] = []
+    handlers = {sent: signal.getsignal(sent) for sent in (signal.SIGINT, signal.SIGTERM)}
+    ours = {sent: handler for sent, handler in handlers.items() if handler is not None}  # None: not set from Python
+    for sent in ours:
+        signal.signal(sent, lambda number, _: waiting.append(number))
+    try:
+        yield
+    finally:
+        for sent, handler in ours.items():
+            signal.signal(sent, handler)
+    for number in waiting[:1]:
+        signal.raise_signal(number)
+
+
+@contextmanager
 def staged(folder: Path) -> Iterator[Path]:
     """A temporary folder inside ``folder`` whose files are moved into ``folder`` when the block ends well.
 
@@ -56,8 +78,9 @@ def staged(folder: Path) -> Iterator[Path]:
         for file in files:
             if (folder / file.name).is_dir():
                 raise OutputError(f"{folder / file.name} is a folder; no file can take its place. Choose another name.")
-        for file in files:
-            file.replace(folder / file.name)
+        with _uninterrupted():
+            for file in files:
+                file.replace(folder / file.name)
     except OSError as error:
         raise OutputError(f"Cannot write into {folder}: {error.strerror or error}. Choose another folder.") from error
     finally:

@@ -40,6 +40,7 @@ def test_imports_run_downwards_only(layer: str) -> None:
     for path in files:
         if not path.exists():
             pytest.skip(f"{layer} does not exist yet")
+        assert "InvertibleFusionLib" not in imports(path), f"{path} imports from the package's front door"
         ours = {name.split(".")[1] for name in imports(path) if name.startswith("InvertibleFusionLib.")}
         assert ours - {layer, "_version"} <= MAY_IMPORT[layer], path
 

@@ -11,10 +11,11 @@ from matplotlib.image import imread
 
 from InvertibleFusionLib import Volume
 from InvertibleFusionLib.evaluation.demo import run_demo
-from InvertibleFusionLib.evaluation.montage import axial_slice
+from InvertibleFusionLib.evaluation.montage import MontageRow, axial_slice, fused_panel, source_panels
 from InvertibleFusionLib.models.model import Model
-from InvertibleFusionLib.phantom import Patient
+from InvertibleFusionLib.phantom import Patient, Tissue
 from InvertibleFusionLib.volumes.grid import Grid
+from InvertibleFusionLib.volumes.resampling import resample
 
 VOLUMES = ["ADC", "FLAIR", "exact-1-ADC", "exact-2-FLAIR", "fused", "latent"]
 VOLUMES += ["mean-1-ADC", "mean-2-FLAIR", "spread-1-ADC", "spread-2-FLAIR"]
@@ -60,10 +61,52 @@ def test_the_decomposed_adc_is_the_scanned_one(made: Path) -> None:
     assert Volume.read(made / "exact-2-FLAIR.nrrd").name == "FLAIR resampled onto the grid of ADC"
 
 
-def test_the_montage_is_a_picture_that_is_not_blank(made: Path) -> None:
+@pytest.fixture(scope="module")
+def rows(made: Path) -> list[MontageRow]:
+    """The rows of the picture, from the files."""
+    read = {name: Volume.read(made / f"{name}.nrrd") for name in VOLUMES}
+    flair = resample(read["FLAIR"], read["ADC"].grid)
+    return [
+        MontageRow(source, read[f"exact-{n}"], read[f"mean-{n}"], read[f"spread-{n}"])
+        for n, source in (("1-ADC", read["ADC"]), ("2-FLAIR", flair))
+    ]
+
+
+def test_every_panel_shows_what_its_caption_says_on_the_tumours_slice(made: Path, rows: list[MontageRow]) -> None:
+    place = Patient.from_seed(7).lesion_centre
+    fused = Volume.read(made / "fused.nrrd")
+    k = round(float((place[2] - fused.origin[2]) / fused.spacing[2]))
+
+    def is_part_of(image: np.ndarray, whole: np.ndarray) -> bool:
+        """The panel is the slice, cropped: it lies somewhere in it, upright."""
+        windows = np.lib.stride_tricks.sliding_window_view(whole, image.shape)
+        return bool((windows == image).all(axis=(2, 3)).any())
+
+    panel = fused_panel(rows, fused, place)
+    assert is_part_of(panel.image, fused.array[k])
+    assert panel.white == 1
+    for row in rows:
+        source, exact, mean, error, spread = source_panels(row, rows, place)
+        assert is_part_of(source.image, row.source.array[k])
+        assert is_part_of(exact.image, row.exact.array[k])
+        assert is_part_of(mean.image, row.mean.array[k])
+        np.testing.assert_allclose(error.image, np.abs(mean.image - source.image), rtol=1e-5)
+        assert is_part_of(spread.image, row.spread.array[k])
+        assert source.white == exact.white == mean.white
+        assert error.white == spread.white
+        assert error.colours == spread.colours != source.colours
+        assert "exact" in exact.caption
+        assert "alone" in mean.caption
+        assert "error" in error.caption
+        assert "spread" in spread.caption
+
+
+def test_the_montage_is_drawn_bright_on_dark(made: Path) -> None:
+    """The air round the head is black in every panel, the tissue is not."""
     pixels = imread(made / "montage.png")
-    assert pixels.shape[1] > 1200
-    assert pixels[..., :3].std() > 0.1
+    assert pixels.shape[1] > 1500
+    black = (pixels[..., :3].max(axis=-1) < 0.02).mean()
+    assert 0.1 < black < 0.6
 
 
 class Page(HTMLParser):
@@ -99,15 +142,27 @@ def test_the_report_is_one_well_formed_page_that_opens_offline(made: Path) -> No
     assert "simulated" in page.text
 
 
-def test_the_reports_numbers_are_those_of_the_volumes(made: Path) -> None:
+def test_the_reports_numbers_are_those_of_the_volumes(made: Path, rows: list[MontageRow]) -> None:
     text = (made / "report.html").read_text(encoding="utf-8")
-    adc, mean = Volume.read(made / "ADC.nrrd"), Volume.read(made / "mean-1-ADC.nrrd")
-    head = adc.array > 0.1 * np.percentile(adc.array, 99.8)
-    error = np.abs(mean.array.astype(np.float64) - adc.array)[head].mean()
-    row = re.findall(r"<td>([^<]*)", text.split("<tbody>")[1].split("</tr>")[0])
-    assert row[0].strip() == "ADC"
-    assert float(row[1]) == pytest.approx(adc.array[head].mean(), abs=0.51)
-    assert float(row[3]) == pytest.approx(error, abs=0.06)
+    labels = Patient.from_seed(7).labels(rows[0].source.grid).array
+    head, tumour = labels != Tissue.AIR, labels >= Tissue.OEDEMA
+    assert 0 < tumour.sum() < head.sum()
+    for row, printed in zip(rows, text.split("<tbody>")[1].split("</tr>")[:2], strict=True):
+        cells = re.findall(r"<td>([^<]*)", printed)
+        source = row.source.array.astype(np.float64)
+        error = np.abs(row.mean.array - source)
+        assert cells[0].strip().startswith(row.source.name)
+        assert float(cells[1]) == pytest.approx(source[head].mean(), abs=0.51)
+        assert float(cells[2]) == pytest.approx(np.abs(row.exact.array - source).max(), rel=0.06)
+        assert float(cells[3]) == pytest.approx(error[head].mean(), abs=0.06)
+        assert float(cells[4]) == pytest.approx(error[tumour].mean(), abs=0.06)
+        assert float(cells[5]) == pytest.approx(row.spread.array[head].mean(), abs=0.06)
+
+
+def test_the_fused_image_says_that_its_sources_are_simulated(made: Path) -> None:
+    record = Volume.read(made / "fused.nrrd").record
+    assert record is not None
+    assert [source["simulated"] for source in record["sources"]] == [True, True]
 
 
 @pytest.mark.parametrize("flip", [(1, 1), (-1, 1), (-1, -1)])

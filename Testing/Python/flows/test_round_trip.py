@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -178,3 +179,24 @@ def test_nearly_singular_convolution_is_inverted_in_double_precision() -> None:
         true = torch.linalg.solve(layer.matrix.double(), y.double().reshape(4, 9)).reshape(1, 4, 3, 3)
     assert (ours - true).abs().max() <= 1e-6 * true.abs().max()
     assert (naive - true).abs().max() > 10 * (ours - true).abs().max()
+
+
+def test_enhanced_coupling_is_the_formula_of_its_paper_with_the_codes_clamp() -> None:
+    """n1 = m1 + r(m2); n2 = m2 · exp(0.8 (2σ(s(n1)) − 1)) + t(n1), written out with NumPy for 1×1 networks."""
+    torch.manual_seed(0)
+    layer = EnhancedCoupling(2, lambda c_in, c_out: nn.Conv2d(c_in, c_out, 1)).double()
+    x = 3 * torch.randn(1, 2, 4, 4, dtype=torch.float64)
+    with torch.no_grad():
+        y = layer(x).numpy()
+    weight = {name: value.detach().numpy().ravel()[0] for name, value in layer.named_parameters()}
+    m1, m2 = x[:, :1].numpy(), x[:, 1:].numpy()
+    n1 = m1 + weight["r.weight"] * m2 + weight["r.bias"]
+    s = 0.8 * (2 / (1 + np.exp(-(weight["s.weight"] * n1 + weight["s.bias"]))) - 1)
+    n2 = m2 * np.exp(s) + weight["t.weight"] * n1 + weight["t.bias"]
+    np.testing.assert_allclose(y, np.concatenate((n1, n2), axis=1), rtol=1e-12)
+
+
+def test_an_order_that_is_no_permutation_is_not_loaded() -> None:
+    layer = Permutation([1, 0])
+    with pytest.raises(ValueError, match=r"\[1, 1\]"):
+        layer.load_state_dict({"order": torch.tensor([1, 1])})

@@ -17,10 +17,14 @@ CPU = torch.device("cpu")
 
 
 class Doubler(nn.Module):
-    """Doubles its input."""
+    """Doubles its input, by a weight that has to be on the input's device."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor([2.0]))
 
     def forward(self, x: Tensor) -> Tensor:
-        return 2 * x
+        return self.weight * x
 
 
 def job(count: int, results: dict[int, Any], compute: Any = None) -> SliceJob:
@@ -81,7 +85,8 @@ def test_batch_is_halved_when_memory_runs_out_and_no_slice_is_lost(
         order = list(run_slices(job(9, results, compute), Doubler(), Plan(CPU, torch.float32, 8)))
     assert tried == [8, 4, 2, 2, 2, 2, 1]
     assert sorted(order) == sorted(results) == list(range(9))
-    assert "4 at a time" in caplog.text.replace("going on with 4", "4 at a time")
+    assert "going on with 4" in caplog.text
+    assert "going on with 2" in caplog.text
 
 
 def test_cpu_is_the_last_resort_and_the_log_says_so(caplog: pytest.LogCaptureFixture) -> None:
@@ -95,6 +100,23 @@ def test_cpu_is_the_last_resort_and_the_log_says_so(caplog: pytest.LogCaptureFix
         list(run_slices(job(3, results, compute), Doubler(), Plan(torch.device("meta"), torch.float32, 2)))
     assert sorted(results) == [0, 1, 2]
     assert "CPU" in caplog.text
+
+
+def test_exact_arithmetic_is_asked_of_cuda_whatever_the_program_around_has_set() -> None:
+    seen: list[tuple[bool, bool, bool, str]] = []
+
+    def compute(network: Any, inputs: Tensor, indices: Sequence[int]) -> tuple[Tensor, ...]:
+        cudnn = torch.backends.cudnn
+        seen.append((cudnn.enabled, cudnn.allow_tf32, cudnn.deterministic, torch.get_float32_matmul_precision()))
+        return (network(inputs),)
+
+    torch.set_float32_matmul_precision("medium")
+    try:
+        list(run_slices(job(1, {}, compute), Doubler(), Plan(CPU, torch.float32, 1)))
+        assert torch.get_float32_matmul_precision() == "medium"
+    finally:
+        torch.set_float32_matmul_precision("highest")
+    assert seen == [(True, False, True, "highest")]
 
 
 def test_no_memory_at_all_is_a_sentence() -> None:

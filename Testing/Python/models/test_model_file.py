@@ -1,4 +1,5 @@
 import json
+import os
 import pickle
 from pathlib import Path
 
@@ -160,3 +161,42 @@ def test_unknown_names_are_answered_with_the_known_ones() -> None:
 def test_the_model_for_unknown_contrasts_is_the_default() -> None:
     assert fusion_model_for(["t1gd", "flair"]) == "fusioninn-t1gd-flair"
     assert fusion_model_for(["CT", "PET"]) == "fusioninn-t1gd-flair"
+
+
+def test_every_length_of_header_can_be_loaded(tmp_path: Path) -> None:
+    """A file begins with its header's length, whose first byte can be that of a pickle or of a zip."""
+    network, first_bytes = FusionINN(PRESETS["default"]), set()
+    for length in range(0, 400, 8):
+        path = tmp_path / f"{length}.safetensors"
+        save_model(network, card(intended_use="x" * length), path)
+        first_bytes.add(path.read_bytes()[0])
+        assert read_model(path).card.intended_use == "x" * length
+    assert 0x80 in first_bytes
+
+
+def test_weights_that_are_not_numbers_and_orders_that_are_none_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    network = FusionINN(PRESETS["default"])
+    with torch.no_grad():
+        network.flow.layers[0].bias[0, 0] = float("nan")
+    save_model(network, card(), path)
+    assert "not finite" in refuses(path)
+    network = FusionINN(PRESETS["default"])
+    network.flow.layers[2].order = torch.tensor([0, 0])
+    save_model(network, card(), path)
+    assert "[0, 0]" in refuses(path)
+
+
+@pytest.mark.parametrize(
+    "change", [{"prior": "nonsense"}, {"backwards_from": "nowhere"}, {"permutation": "none"}], ids=str
+)
+def test_unknown_settings_are_not_taken_for_known_ones(model_file: Path, change: dict[str, object]) -> None:
+    configuration = {**PRESETS["default"].to_json(), **change}
+    text = json.dumps(card(configuration=configuration).to_json())
+    assert str(next(iter(change.values()))) in refuses(rewritten(model_file, {CARD_KEY: text}))
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
+def test_a_model_that_may_not_be_read_is_a_sentence(model_file: Path) -> None:
+    model_file.chmod(0)
+    assert "permissions" in refuses(model_file)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -67,11 +68,11 @@ def test_the_command_makes_a_model_file(
 ) -> None:
     save(graph, tmp_path / "inn.pt", "FrEIA 0.2")
     out = tmp_path / "official.safetensors"
-    assert main(["import-checkpoint", str(tmp_path / "inn.pt"), "--out", str(out)]) == 0
+    assert main(["import-checkpoint", str(tmp_path / "inn.pt"), "--out", str(out), "--inputs", "T1", "T2"]) == 0
     model = load_model(out)
     x = torch.rand(1, 2, 12, 8)
     torch.testing.assert_close(model.network(x)[:, :1], graph(x)[0][0], rtol=1e-5, atol=1e-5)
-    assert model.card.inputs == ["T1Gd", "FLAIR"]
+    assert model.card.inputs == ["T1", "T2"]
     assert model.card.intensity["method"] == "slice-minmax"
     assert str(out) in capsys.readouterr().out
 
@@ -104,6 +105,25 @@ def test_other_files_are_refused_and_run_nothing(tmp_path: Path, graph: torch.nn
     assert "module_list.7.subnet2.2.bias" in refuses()
     torch.save({"model_state_dict": {**state, "module_list.2.perm": torch.tensor([1, 1])}}, path)
     assert "permutation" in refuses()
+    torch.save({"model_state_dict": {**state, "module_list.9.subnet1.0.weight": torch.zeros(1)}}, path)
+    assert "module_list.9" in refuses()  # five blocks would become a wrong network of three
+    weight = state["module_list.1.subnet1.0.weight"]
+    torch.save({"model_state_dict": {**state, "module_list.1.subnet1.0.weight": weight.transpose(0, 1)}}, path)
+    assert "(1, 32, 3, 3)" in refuses()
+    torch.save({"model_state_dict": {**state, "module_list.1.subnet1.0.weight": weight * float("nan")}}, path)
+    assert "finite" in refuses()
     save(graph, path, "FrEIA 0.2")
-    path.write_bytes(path.read_bytes()[:2000])
-    refuses()
+    whole = path.read_bytes()
+    generator = np.random.default_rng(0)
+    for length in (0, 1, 100, 2000, len(whole) // 2, len(whole) - 1):
+        path.write_bytes(whole[:length])
+        refuses()
+    for _ in range(60):
+        damaged = bytearray(whole)
+        for place in generator.integers(0, min(len(whole), 3000), 20):
+            damaged[place] = generator.integers(256)
+        path.write_bytes(damaged)
+        try:
+            read_official_checkpoint(path)
+        except ModelFileError as error:
+            assert "\n" not in str(error)  # noqa: PT017 - damage outside what is read is no error

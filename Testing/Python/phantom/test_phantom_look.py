@@ -33,6 +33,15 @@ def test_tissues_are_as_bright_as_a_reader_expects(scan, contrast, order):
     assert len(set(brightness)) == len(brightness)
 
 
+def test_contrast_medium_makes_the_sinus_bright_and_flow_leaves_it_dark_elsewhere(patient):
+    def brightness(contrast, tissue):
+        return patient.scanner.sequences[contrast].brightness()[tissue]
+
+    assert brightness("T1Gd", Tissue.VEIN) > brightness("T1Gd", WHITE)
+    for contrast in ("T1", "T2", "FLAIR"):
+        assert brightness(contrast, Tissue.VEIN) < brightness(contrast, GREY)
+
+
 def test_fluid_is_nearly_black_in_flair(scan):
     assert scan.median("FLAIR", CSF) < 0.15 * scan.median("FLAIR", WHITE)
 

@@ -10,12 +10,13 @@ import yaml
 
 from InvertibleFusionLib import Volume, fuse, load_model
 from InvertibleFusionLib.cli import main
-from InvertibleFusionLib.errors import ConfigurationError, InferenceError
+from InvertibleFusionLib.errors import ConfigurationError, InferenceError, OutputError
 from InvertibleFusionLib.models.fusioninn import FusionINN, FusionINNConfiguration
 from InvertibleFusionLib.training.configuration import DataSource, TrainingConfiguration
 from InvertibleFusionLib.training.data import batches, for_reporting, load_patients, with_scale
 from InvertibleFusionLib.training.loop import train
 from InvertibleFusionLib.training.losses import LossWeights, dissimilarity, fusioninn_losses, latent_loss
+from InvertibleFusionLib.training.run import train_model
 from InvertibleFusionLib.training.validation import measure
 from InvertibleFusionLib.volumes.intensity import IntensityScale
 
@@ -91,7 +92,8 @@ def test_the_command_trains_a_model_that_can_be_used(
     assert model.card.training["steps_done"] == 3
     assert model.card.training["data"][0]["licence"] == "none needed"
     assert model.card.training["settings"]["crop"] == 16
-    assert {metric["data"] for metric in model.card.metrics} == {"three: 5 axial slices"}
+    assert all(metric["data"].startswith("three: 5 axial slices") for metric in model.card.metrics)
+    assert [path.name for path in out.parent.iterdir()] == ["tiny.safetensors"]
     pair = [Volume.read(tmp_path / "three" / f"{name}.nii.gz") for name in ("T1Gd", "FLAIR")]
     assert fuse(model, pair).image.array.shape == pair[0].array.shape
 
@@ -116,6 +118,65 @@ def test_all_unusable_cases_are_reported_before_training(configuration: Training
 def test_senseless_configurations_are_refused(configuration: TrainingConfiguration, wrong: dict[str, object]) -> None:
     with pytest.raises(ConfigurationError):
         replace(configuration, **wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"training": []}, {"validation": []}, {"validation": [source()]}, {"learning_rate": -1.0}, {"gain": 0.5}],
+    ids=str,
+)
+def test_what_would_fail_after_hours_is_refused_before(
+    configuration: TrainingConfiguration, wrong: dict[str, object]
+) -> None:
+    with pytest.raises(ConfigurationError):
+        replace(configuration, **wrong)  # type: ignore[arg-type]
+
+
+def test_a_stopped_training_leaves_an_earlier_model_alone(configuration: TrainingConfiguration, tmp_path: Path) -> None:
+    out = tmp_path / "out" / "tiny.safetensors"
+    train_model(configuration, out, lambda done, total, losses: None)
+    before = out.read_bytes()
+
+    def stop(done: int, total: int, losses: dict[str, float]) -> None:
+        if done == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_model(replace(configuration, seed=9), out, stop)
+    assert out.read_bytes() == before
+    assert load_model(out.with_name("tiny.unfinished.safetensors")).card.training["steps_done"] == 0
+
+
+def test_an_output_that_cannot_be_written_is_told_before_the_first_step(
+    configuration: TrainingConfiguration, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    steps: list[int] = []
+    with pytest.raises(OutputError):
+        train_model(configuration, tmp_path / "file" / "x.safetensors", lambda done, total, losses: steps.append(done))
+    assert steps == []
+
+
+def test_gradients_are_clipped_and_the_rate_rises_and_falls(configuration: TrainingConfiguration) -> None:
+    patients = load_patients(
+        configuration.training, ["T1Gd", "FLAIR"], configuration.data_folder, with_scale(configuration.intensity)
+    )
+    still = replace(configuration, gradient_norm=1e-12, learning_rate=1e-3, steps=6, warmup_steps=2)
+    rates = [step.learning_rate for step in train(FusionINN(still.network), patients, still)]
+    np.testing.assert_allclose(rates[:3], [0.5e-3, 1e-3, 1e-3], rtol=1e-6)
+    assert rates[3] > rates[4] > rates[5] > 0
+
+    def moved(norm: float) -> float:
+        """How far plain gradient descent gets, whose steps are as long as its gradients."""
+        network = FusionINN(still.network)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(torch.optim, "Adam", torch.optim.SGD)
+            list(train(network, patients, replace(still, gradient_norm=norm, steps=1)))
+        start = FusionINN(still.network)
+        pairs = zip(list(network.parameters())[2:], list(start.parameters())[2:], strict=True)  # all but ActNorm's
+        return max(float((a - b).detach().abs().max()) for a, b in pairs)
+
+    assert moved(1e-12) < 1e-12 < 1e-8 < moved(1.0)
 
 
 def test_divergence_stops_with_the_step_and_the_term(configuration: TrainingConfiguration) -> None:

@@ -1,5 +1,6 @@
 import json
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -546,3 +547,26 @@ def test_one_output_that_cannot_be_placed_holds_back_all(tmp_path):
     with pytest.raises(OutputError, match=r"b\.txt is a folder"):
         write_texts(tmp_path, "a.txt", "b.txt")
     assert state_of(tmp_path) == {Path("a.txt"): b"earlier"}
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_cancelling_between_two_files_that_belong_together_moves_both(sent, tmp_path, monkeypatch):
+    """A new image beside an old latent would be refused for ever after."""
+    for name in ("fused", "latent"):
+        (tmp_path / name).write_text("old")
+    move = Path.replace
+
+    def move_and_be_interrupted(self, target):
+        result = move(self, target)
+        signal.raise_signal(sent)
+        return result
+
+    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt), staged(tmp_path) as stage:  # noqa: PT012
+            for name in ("fused", "latent"):
+                (stage / name).write_text("new")
+            monkeypatch.setattr(Path, "replace", move_and_be_interrupted)
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+    assert sorted((path.name, path.read_text()) for path in tmp_path.iterdir()) == [("fused", "new"), ("latent", "new")]
