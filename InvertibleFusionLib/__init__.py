@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from InvertibleFusionLib.errors import InvertibleFusionError
     from InvertibleFusionLib.inference.decomposition import Decomposition, Estimate, decompose
     from InvertibleFusionLib.inference.fusion import Fusion, fuse
+    from InvertibleFusionLib.inference.plan import Settings
     from InvertibleFusionLib.models.shipped import load_model
     from InvertibleFusionLib.volumes.volume import Volume
 
@@ -39,6 +40,7 @@ _HOME = {
     "Estimate": "inference.decomposition",
     "Fusion": "inference.fusion",
     "InvertibleFusionError": "errors",
+    "Settings": "inference.plan",
     "Volume": "volumes.volume",
     "decompose": "inference.decomposition",
     "fuse": "inference.fusion",
@@ -50,6 +52,7 @@ __all__ = [
     "Estimate",
     "Fusion",
     "InvertibleFusionError",
+    "Settings",
     "Volume",
     "__version__",
     "decompose",

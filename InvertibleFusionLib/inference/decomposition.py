@@ -151,7 +151,8 @@ def decompose_slices(
         plan = free_plan(settings or Settings(), 4 * HIDDEN_CHANNELS_IN_FLIGHT * pixels)
         job = _image_alone_job(image, stack, filling, samples, seed)
     start = stack.count // 2 if first is None else first
-    for done, index in enumerate(run_slices(job, model.network, plan, start), 1):
+    for done, (index, used) in enumerate(run_slices(job, model.network, plan, start), 1):
+        plan = used  # memory may have run out: the record says what was done, not what was meant
         yield FinishedSlice(index, done, stack.count, stack.slices(filling.means[0])[index])
     alone = {"way": "image alone", "samples": samples, "seed": seed}
     way = alone if latent is None else {"way": "exact", "certify": certify}

@@ -104,7 +104,8 @@ def fuse_slices(
     dtype = np.float64 if certify else np.float32
     job = SliceJob(stack.count, lambda index: prepared.load(index, dtype), filling.compute, filling.store)
     start = stack.count // 2 if first is None else first
-    for done, index in enumerate(run_slices(job, model.network, plan, start), 1):
+    for done, (index, used) in enumerate(run_slices(job, model.network, plan, start), 1):
+        plan = used  # memory may have run out: the record says what was done, not what was meant
         yield FinishedSlice(index, done, stack.count, stack.slices(filling.image)[index])
     return _finished(model, prepared, filling, plan)
 

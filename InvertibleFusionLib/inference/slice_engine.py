@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from InvertibleFusionLib.errors import InferenceError
+from InvertibleFusionLib.errors import ConfigurationError, InferenceError
 from InvertibleFusionLib.inference.plan import Plan
 
 LOG = logging.getLogger("InvertibleFusion")
@@ -58,15 +58,18 @@ class FinishedSlice:
     image: NDArray[Any]
 
 
-def run_slices(job: SliceJob, network: Any, plan: Plan, first: int = 0) -> Iterator[int]:
-    """Compute all slices, ``first`` before the others, and yield each index once its outputs are stored.
+def run_slices(job: SliceJob, network: Any, plan: Plan, first: int = 0) -> Iterator[tuple[int, Plan]]:
+    """Compute all slices, ``first`` before the others; yield each index, once it is stored, with the plan it took.
 
     The network itself is never changed: a copy runs. When memory runs out the batch is halved, then the CPU takes
     over; the log says so.
 
     Raises:
+        ConfigurationError: when there is no slice ``first``.
         InferenceError: when the network gives values that are not finite, or the memory does not suffice even so.
     """
+    if not 0 <= first < job.count:
+        raise ConfigurationError(f"There is no slice {first + 1}; there are {job.count}.")
     order = [first, *(index for index in range(job.count) if index != first)]
     placed = _place(network, plan)
     done = 0
@@ -85,7 +88,7 @@ def run_slices(job: SliceJob, network: Any, plan: Plan, first: int = 0) -> Itera
             _require_finite(arrays, index)
             job.store(index, arrays)
             done += 1
-            yield index
+            yield index, plan
 
 
 def _compute(job: SliceJob, network: Any, plan: Plan, indices: list[int]) -> list[NDArray[Any]]:

@@ -43,7 +43,7 @@ def job(count: int, results: dict[int, Any], compute: Any = None) -> SliceJob:
 @pytest.mark.parametrize("first", [0, 4, 6])
 def test_every_slice_is_done_once_and_the_wanted_one_first(batch: int, first: int) -> None:
     results: dict[int, Any] = {}
-    order = list(run_slices(job(7, results), Doubler(), Plan(CPU, torch.float32, batch), first))
+    order = [index for index, _ in run_slices(job(7, results), Doubler(), Plan(CPU, torch.float32, batch), first)]
     assert order[0] == first
     assert sorted(order) == list(range(7))
     for index in range(7):
@@ -52,8 +52,14 @@ def test_every_slice_is_done_once_and_the_wanted_one_first(batch: int, first: in
 
 def test_a_slice_is_stored_before_it_is_yielded() -> None:
     results: dict[int, Any] = {}
-    for index in run_slices(job(3, results), Doubler(), Plan(CPU, torch.float32, 1)):
+    for index, _ in run_slices(job(3, results), Doubler(), Plan(CPU, torch.float32, 1)):
         assert index in results
+
+
+@pytest.mark.parametrize("first", [-1, 3])
+def test_a_slice_that_is_not_there_cannot_come_first(first: int) -> None:
+    with pytest.raises(ConfigurationError, match=r"there are 3"):
+        next(run_slices(job(3, {}), Doubler(), Plan(CPU, torch.float32, 1), first))
 
 
 def test_closing_stops_the_work() -> None:
@@ -82,7 +88,9 @@ def test_batch_is_halved_when_memory_runs_out_and_no_slice_is_lost(
 
     results: dict[int, Any] = {}
     with caplog.at_level(logging.WARNING):
-        order = list(run_slices(job(9, results, compute), Doubler(), Plan(CPU, torch.float32, 8)))
+        done = list(run_slices(job(9, results, compute), Doubler(), Plan(CPU, torch.float32, 8)))
+    order = [index for index, _ in done]
+    assert {plan.batch_size for _, plan in done} == {2}
     assert tried == [8, 4, 2, 2, 2, 2, 1]
     assert sorted(order) == sorted(results) == list(range(9))
     assert "going on with 4" in caplog.text
@@ -97,7 +105,8 @@ def test_cpu_is_the_last_resort_and_the_log_says_so(caplog: pytest.LogCaptureFix
 
     results: dict[int, Any] = {}
     with caplog.at_level(logging.WARNING):
-        list(run_slices(job(3, results, compute), Doubler(), Plan(torch.device("meta"), torch.float32, 2)))
+        done = list(run_slices(job(3, results, compute), Doubler(), Plan(torch.device("meta"), torch.float32, 2)))
+    assert {plan.to_json()["device"] for _, plan in done} == {"cpu"}  # so that the record says what was done
     assert sorted(results) == [0, 1, 2]
     assert "CPU" in caplog.text
 
