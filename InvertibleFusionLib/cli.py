@@ -371,7 +371,10 @@ def _read(path: Path, replacement: float | None) -> "Volume":
 def _say_model(name: str, trained_on: list[str], sources: list[str]) -> None:
     print(f"Model {name}, trained on {' + '.join(trained_on)}.")
     if [source.casefold() for source in sources] != [contrast.casefold() for contrast in trained_on]:
-        print(f"The sources are called {' + '.join(sources)}: other contrasts than it was trained on. Look twice.")
+        print(
+            f"The sources are called {' + '.join(sources)}, other contrasts than those: they come back exactly all the "
+            "same, but the fused image and what it tells alone may be less good."
+        )
 
 
 def _say_certificate(record: dict[str, Any]) -> None:
