@@ -16,7 +16,8 @@ The layers, from the bottom up; imports run downwards only:
     metrics                 how good an image is
     training    ← inference, metrics    data, losses, the loop
     evaluation  ← training, phantom     comparisons with other ways of doing it, the demonstration
-    cli         ← everything            the command invertible-fusion
+    commands    ← everything above      one module for each command; they alone print
+    cli         ← commands              the command invertible-fusion
 
 ``errors`` stands below all of them. Importing this package brings neither torch nor SimpleITK with it: the names
 below are loaded when they are first used, so that Slicer starts fast.

@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "metrics": set(),
     "training": {"inference", "models", "volumes", "metrics", "errors", "phantom"},
     "evaluation": {"training", "inference", "models", "volumes", "metrics", "errors", "phantom"},
+    "commands": {"evaluation", "training", "inference", "models", "volumes", "phantom", "errors"},
     "mrml": {"inference", "models", "volumes", "errors"},
 }
 HOST = {"slicer", "vtk", "qt", "ctk"}
@@ -81,7 +82,7 @@ def test_public_names_are_there() -> None:
 
 def test_nothing_prints_but_the_commands() -> None:
     for path in LIBRARY.rglob("*.py"):
-        if path.name == "cli.py":
+        if path.name == "cli.py" or path.parent.name == "commands":
             continue
         calls = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
         assert not [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "print"], path

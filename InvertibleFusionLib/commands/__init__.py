@@ -1,0 +1,1 @@
+"""The commands, a module each: a docstring that is their help, ``add_arguments`` and ``run``. They alone print."""

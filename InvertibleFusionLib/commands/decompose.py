@@ -1,0 +1,74 @@
+"""Take a fused image apart into its sources."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jsonargparse import ArgumentParser, Namespace
+
+from InvertibleFusionLib.commands.terminal import DEVICES, Progress, say_certificate
+from InvertibleFusionLib.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from InvertibleFusionLib.volumes.volume import Volume
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Describe the options."""
+    parser.add_argument("image", type=Path, help="the fused image")
+    parser.add_argument("--latent", type=Path, help="latent.nrrd written with it: the sources come back exactly")
+    parser.add_argument("--out", type=Path, help="folder for the results; default: the image's")
+    parser.add_argument("--model", help="shipped name or file; default: the one in the image's record")
+    parser.add_argument(
+        "--samples", type=int, default=8, help="draws for mean and spread from the image alone (default: 8)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the draws (default: 0)")
+    parser.add_argument("--certify", action="store_true", help="with the latent: float64, checked bit for bit")
+    parser.add_argument("--device", default="auto", help=DEVICES)
+
+
+def run(options: Namespace, _: ArgumentParser) -> None:
+    """Take the image apart and write a file for each result."""
+    from InvertibleFusionLib.inference.decomposition import decompose
+    from InvertibleFusionLib.inference.plan import Settings
+    from InvertibleFusionLib.models.shipped import load_model
+    from InvertibleFusionLib.volumes.volume import Volume
+    from InvertibleFusionLib.volumes.writing import staged, write_into_stage
+
+    image = Volume.read(options.image)
+    latent = None if options.latent is None else Volume.read(options.latent)
+    model = load_model(options.model or _recorded_model(image, latent, options.image))
+    out = options.out or options.image.parent
+    with staged(out) as stage, Progress("decomposing") as progress:
+        result = decompose(
+            model,
+            image,
+            latent=latent,
+            samples=options.samples,
+            seed=options.seed,
+            certify=options.certify,
+            settings=Settings(device=options.device),
+            on_slice=progress,
+        )
+        for name, volume in result.named_volumes().items():
+            write_into_stage(volume, stage / f"{name}.nrrd")
+    if not result.record["sources"]:
+        print("The image carries no record of its sources: the results are in the network's numbers, about 0 to 1.")
+    say_certificate(result.record)
+    for name, volume in result.named_volumes().items():
+        print(f"{out / name}.nrrd: {volume.name}")
+
+
+def _recorded_model(image: "Volume", latent: "Volume | None", path: Path) -> str:
+    from InvertibleFusionLib.inference.record import fusion_record
+    from InvertibleFusionLib.models.shipped import shipped_models
+
+    record = fusion_record(image) or (None if latent is None else fusion_record(latent))
+    if record is None:
+        raise ConfigurationError(
+            f"{path} carries no record of the model that fused it. Name the model (--model), if you know it."
+        )
+    if record.model_name not in shipped_models():
+        raise ConfigurationError(
+            f"{path} was fused by the model {record.model_name}, which is not shipped. Give its file (--model FILE)."
+        )
+    return record.model_name

@@ -1,0 +1,25 @@
+"""List the shipped models, or show one model's card."""
+
+from jsonargparse import ArgumentParser, Namespace
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Describe the options."""
+    parser.add_argument("model", nargs="?", help="shipped name or file: show its whole card")
+
+
+def run(options: Namespace, _: ArgumentParser) -> None:
+    """Print the list, or one card."""
+    import yaml
+
+    from InvertibleFusionLib.models.model_file import file_digest, read_card
+    from InvertibleFusionLib.models.shipped import model_path, shipped_cards
+
+    if options.model:
+        path = model_path(options.model)
+        described = {**read_card(path).to_json(), "sha256": file_digest(path)}
+        print(yaml.safe_dump(described, sort_keys=False, allow_unicode=True, width=100).rstrip())
+        return
+    for card in shipped_cards():
+        print(f"{card.name}: {card.task} of {' + '.join(card.inputs)} ({card.architecture})")
+        print(f"    {card.intended_use}")
