@@ -16,8 +16,8 @@ class LossWeights:
 
     Attributes:
         similarity: λ, the share of 1 − SSIM beside the mean squared error (FusionINN, equations 3 and 4).
-        fusion: α, the share of the fusion loss beside the decomposition loss (equation 5). With less than about a half
-            the fused image hides its sources in a chessboard.
+        fusion: α, the share of the fusion loss beside the decomposition loss (equation 5). The smaller it is, the more
+            of the sources the fused image may hide in a visible chessboard.
         latent: of the negative log-likelihood, nats per pixel. Small, because a nat weighs more than an SSIM.
         image_bits: the decomposition must survive a fused image rounded to this many bits, as an export to DICOM does;
             0 trains on unrounded images.
