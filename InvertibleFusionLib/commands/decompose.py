@@ -30,6 +30,7 @@ def run(options: Namespace, _: ArgumentParser) -> None:
     """Take the image apart and write a file for each result."""
     from InvertibleFusionLib.inference.decomposition import decompose
     from InvertibleFusionLib.inference.plan import Settings
+    from InvertibleFusionLib.inference.record import NOTICE
     from InvertibleFusionLib.models.shipped import load_model
     from InvertibleFusionLib.volumes.volume import Volume
     from InvertibleFusionLib.volumes.writing import staged, write_into_stage
@@ -56,6 +57,7 @@ def run(options: Namespace, _: ArgumentParser) -> None:
     say_certificate(result.record)
     for name, volume in result.named_volumes().items():
         print(f"{out / name}.nrrd: {volume.name}")
+    print(NOTICE)
 
 
 def _recorded_model(image: "Volume", latent: "Volume | None", path: Path) -> str:

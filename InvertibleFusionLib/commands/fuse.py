@@ -52,6 +52,9 @@ def run(options: Namespace, _: ArgumentParser) -> None:
         write_into_stage(fusion.image, stage / "fused.nrrd")
         write_into_stage(fusion.latent, stage / "latent.nrrd")
     for source in fusion.record["sources"]:
+        if source["replaced_nonfinite"]:
+            count, value = source["replaced_nonfinite"]["voxels"], source["replaced_nonfinite"]["value"]
+            print(f"{source['name']}: {count} of its voxels were not finite and became {value:g}.")
         if source["resampled"]:
             inside = source["resampled"]["coverage"]
             print(

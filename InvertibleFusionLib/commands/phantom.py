@@ -21,3 +21,4 @@ def run(options: Namespace, _: ArgumentParser) -> None:
     contrasts = options.contrasts or list(CONTRASTS)
     for folder in write_study(options.patients, options.out, options.seed, contrasts, options.ending):
         print(f"{folder}: simulated {', '.join(contrasts)}, labels, and the parameters of its scanner", flush=True)
+    print("Simulated. Research use only.")

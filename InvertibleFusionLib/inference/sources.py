@@ -52,6 +52,7 @@ class PreparedSources:
                 "name": original.name,
                 "units": original.units,
                 "simulated": bool((original.record or {}).get("simulated", False)),
+                "replaced_nonfinite": (original.record or {}).get("replaced_nonfinite"),
                 "grid": grid_to_json(original.grid),
                 "voxel_type": str(volume.array.dtype),
                 "voxels_sha256": voxel_digest(volume.array),

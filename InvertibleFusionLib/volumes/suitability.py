@@ -64,10 +64,22 @@ def require_finite(volume: Volume) -> None:
 
 
 def replace_nonfinite(volume: Volume, value: float) -> Volume:
-    """The volume with ``value`` (in its own units) in place of NaN and infinities; the same volume if it has none."""
-    if not np.issubdtype(volume.array.dtype, np.floating) or np.isfinite(volume.array).all():
+    """The volume with ``value`` (in its own units) in place of NaN and infinities; the same volume if it has none.
+
+    Its record says how many voxels were replaced by what, so that everything made from it can say so too.
+    """
+    if not np.issubdtype(volume.array.dtype, np.floating):
         return volume
-    return volume.with_array(np.where(np.isfinite(volume.array), volume.array, volume.array.dtype.type(value)))
+    finite = np.isfinite(volume.array)
+    if finite.all():
+        return volume
+    record = {
+        "task": "replace non-finite voxels",
+        **(volume.record or {}),
+        "replaced_nonfinite": {"voxels": int((~finite).sum()), "value": value},
+        "result": {"kind": "source", "name": volume.name, "units": volume.units},
+    }
+    return volume.with_array(np.where(finite, volume.array, volume.array.dtype.type(value)), record=record)
 
 
 def looks_like_labels(volume: Volume) -> bool:

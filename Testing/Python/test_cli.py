@@ -65,7 +65,7 @@ def test_main_job(tmp_path: Path, files: Files, model_file: Path, capsys: pytest
         np.testing.assert_allclose(back.GetSpacing(), source.GetSpacing(), rtol=1e-6)
         np.testing.assert_allclose(back.GetDirection(), source.GetDirection(), atol=1e-6)
     assert digests(tmp_path / "in") == before
-    assert "esearch use only" in capsys.readouterr().out
+    assert capsys.readouterr().out.count("esearch use only") == 3
 
 
 def test_certified_round_trip_says_so(
@@ -210,12 +210,18 @@ def test_bad_input_is_one_sentence_and_touches_nothing(
     assert digests(tmp_path) == before
 
 
-def test_nan_can_be_replaced(tmp_path: Path, files: Files, model_file: Path) -> None:
+def test_nan_can_be_replaced_and_the_result_says_so(
+    tmp_path: Path, files: Files, model_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     bad = tmp_path / "ADC.nii.gz"
     make_bad("NaN", bad, files[0])
     command = ("fuse", bad, files[1], "--model", model_file, "--out", tmp_path / "out")
     assert run(*command) == 1
     assert run(*command, "--replace-nonfinite", 0) == 0
+    assert "1 of its voxels were not finite and became 0" in capsys.readouterr().out
+    record = Volume.read(tmp_path / "out" / "fused.nrrd").record
+    assert record is not None
+    assert [source["replaced_nonfinite"] for source in record["sources"]] == [{"voxels": 1, "value": 0.0}, None]
 
 
 @pytest.mark.parametrize("where", ["file", "below a file"])
