@@ -14,7 +14,7 @@ The layers, from the bottom up; imports run downwards only:
     phantom     ← volumes               simulated patients
     inference   ← models, volumes       the slice engine and its tasks: fuse, decompose
     metrics                 how good an image is
-    training    ← inference, metrics    data, losses, the loop
+    training    ← inference, metrics, phantom   data, losses, the loop
     evaluation  ← training, phantom     comparisons with other ways of doing it, the demonstration
     commands    ← everything above      one module for each command; they alone print
     cli         ← commands              the command invertible-fusion

@@ -29,7 +29,7 @@ COMMANDS = {
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 DONE, MISTAKE, CANCELLED = 0, 1, 130
-EXTRAS = {"matplotlib": "evaluation", "jinja2": "evaluation", "FrEIA": "benchmark"}
+EXTRAS = {"matplotlib": "evaluation", "jinja2": "evaluation", "FrEIA": "benchmark", "h5py": "training"}
 """What is installed only on request, and by which extra."""
 
 

@@ -1,7 +1,7 @@
 """The training loop: one step after the other, readable from top to bottom."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -9,7 +9,7 @@ import torch
 from InvertibleFusionLib.errors import InferenceError
 from InvertibleFusionLib.models.fusioninn import FusionINN, sample_prior
 from InvertibleFusionLib.training.configuration import TrainingConfiguration
-from InvertibleFusionLib.training.data import PatientSlices, batches
+from InvertibleFusionLib.training.data import Samples, Stock, loader
 from InvertibleFusionLib.training.losses import fusioninn_losses
 
 
@@ -28,14 +28,17 @@ class Step:
     learning_rate: float
 
 
-def train(network: FusionINN, patients: list[PatientSlices], configuration: TrainingConfiguration) -> Iterator[Step]:
+def train(network: FusionINN, stocks: Sequence[Stock], configuration: TrainingConfiguration) -> Iterator[Step]:
     """Train ``network`` in place, one yielded step at a time; closing the generator stops the training.
 
     Raises:
         InferenceError: when a loss is no longer finite, with the step and the term.
     """
     torch.set_num_threads(configuration.threads)
-    data = batches(patients, configuration)
+    size = configuration.batch_size
+    # One batch more than there are steps: the first one initializes the network.
+    samples = Samples(stocks, configuration.augmentation, configuration.seed, (configuration.steps + 1) * size)
+    data = (batch["images"] for batch in loader(samples, 0, size, workers=configuration.workers))
     generator = torch.Generator().manual_seed(configuration.seed)
     network.flow.initialize(next(data))
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

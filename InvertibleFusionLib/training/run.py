@@ -13,7 +13,13 @@ from InvertibleFusionLib.models.card import ModelCard
 from InvertibleFusionLib.models.fusioninn import FusionINN
 from InvertibleFusionLib.models.model_file import save_model
 from InvertibleFusionLib.training.configuration import TrainingConfiguration
-from InvertibleFusionLib.training.data import for_reporting, load_patients, with_scale
+from InvertibleFusionLib.training.data import (
+    for_reporting,
+    load_patients,
+    load_stocks,
+    require_separate_patients,
+    with_scale,
+)
 from InvertibleFusionLib.training.loop import train
 from InvertibleFusionLib.training.validation import measure
 
@@ -38,13 +44,15 @@ def train_model(configuration: TrainingConfiguration, out: Path, on_step: OnStep
     if out.suffix != ".safetensors":
         raise ConfigurationError(f"A model file ends in .safetensors; {out.name} does not.")
     folder, contrasts = configuration.data_folder, configuration.contrasts
-    patients = load_patients(configuration.training, contrasts, folder, with_scale(configuration.intensity))
-    unseen = load_patients(configuration.validation, contrasts, folder, for_reporting)
+    require_separate_patients(configuration.training, configuration.validation, folder)
+    chosen = (configuration.selection, configuration.grid_of, configuration.cache)
+    stocks = load_stocks(configuration.training, contrasts, folder, with_scale(configuration.intensity), *chosen)
+    unseen = load_patients(configuration.validation, contrasts, folder, for_reporting, *chosen)
     network = FusionINN(configuration.network, configuration.seed)
     # Before the hours, not after them: whether the folder can be written.
     unfinished = out.with_name(f"{out.stem}.unfinished.safetensors")
     save_model(network, _card(configuration, 0, []), unfinished)
-    for step in train(network, patients, configuration):
+    for step in train(network, stocks, configuration):
         on_step(step.number, configuration.steps, step.losses)
         if step.number % STEPS_BETWEEN_SAVES == 0:
             save_model(network, _card(configuration, step.number, []), unfinished)
@@ -79,13 +87,14 @@ def _how_trained(configuration: TrainingConfiguration) -> dict[str, Any]:
         "intensity",
         "intended_use",
         "data_folder",
+        "cache",
         "training",
         "validation",
     ):
         del settings[elsewhere]
     return {
-        "data": [asdict(source) for source in configuration.training],
-        "validation": [asdict(source) for source in configuration.validation],
+        "data": [source.to_json() for source in configuration.training],
+        "validation": [source.to_json() for source in configuration.validation],
         "settings": settings,
         "versions": {"invertible-fusion": __version__, "torch": str(torch.__version__)},
     }
