@@ -35,15 +35,32 @@ def structural_similarity_map(first: Tensor, second: Tensor, data_range: float =
     if min(first.shape[2:]) < WINDOW:
         raise ValueError(f"SSIM needs images of at least {WINDOW}×{WINDOW} pixels, not {tuple(first.shape[2:])}.")
     moments = torch.stack((first, second, first * first, second * second, first * second))
-    # Two products with banded matrices: on a CPU several times faster than a grouped 11×11 convolution.
-    rows = _valid_gaussian(first.shape[2], first)
-    columns = _valid_gaussian(first.shape[3], first)
-    mean1, mean2, square1, square2, product = (rows @ moments @ columns.T).unbind(0)
+    mean1, mean2, square1, square2, product = _local_means(moments).unbind(0)
     c1, c2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
     covariance = product - mean1 * mean2
     variances = square1 - mean1 * mean1 + square2 - mean2 * mean2
     luminance = (2 * mean1 * mean2 + c1) / (mean1 * mean1 + mean2 * mean2 + c1)
     return luminance * (2 * covariance + c2) / (variances + c2)
+
+
+def local_variance(images: Tensor) -> Tensor:
+    """Population variance in the same windows, (…, rows − 10, columns − 10), never negative; 0 where it is rounding.
+
+    Args:
+        images: (…, rows, columns), at least 11×11.
+    """
+    mean, square = _local_means(torch.stack((images, images * images))).unbind(0)
+    variance = square - mean * mean
+    noise = 100 * torch.finfo(images.dtype).eps * square
+    return torch.where(variance > noise, variance, torch.zeros_like(variance))
+
+
+def _local_means(images: Tensor) -> Tensor:
+    """Weighted means in every window inside the images, (…, rows, columns)."""
+    # Two products with banded matrices: on a CPU several times faster than a grouped 11×11 convolution.
+    rows = _valid_gaussian(images.shape[-2], images)
+    columns = _valid_gaussian(images.shape[-1], images)
+    return rows @ images @ columns.T
 
 
 def _valid_gaussian(length: int, like: Tensor) -> Tensor:
