@@ -7,6 +7,7 @@ import signal
 import sys
 from argparse import ArgumentError, HelpFormatter
 from collections.abc import Sequence
+from pathlib import Path
 
 from jsonargparse import ArgumentParser
 
@@ -29,7 +30,14 @@ COMMANDS = {
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 DONE, MISTAKE, CANCELLED = 0, 1, 130
-EXTRAS = {"matplotlib": "evaluation", "jinja2": "evaluation", "FrEIA": "benchmark", "h5py": "training"}
+EXTRAS = {
+    "matplotlib": "evaluation",
+    "jinja2": "evaluation",
+    "FrEIA": "benchmark",
+    "h5py": "training",
+    "lightning_fabric": "training",
+    "tensorboard": "training",
+}
 """What is installed only on request, and by which extra."""
 
 
@@ -82,13 +90,26 @@ def _run(arguments: list[str]) -> None:
         parser.formatter_class = HelpFormatter
     command.add_arguments(parser)
     if name == "train" and rest and not rest[0].startswith("-"):
+        train.check_file(Path(rest[0]))
         rest = ["--config", *rest]
     try:
         parsed = parser.parse_args(rest)
     except ArgumentError as error:
         reason = " ".join(str(error).split())
-        raise ConfigurationError(f"{reason}. invertible-fusion {name} --help explains the options.") from error
+        hint = _nearest_options(parser, rest)
+        raise ConfigurationError(f"{reason}.{hint} invertible-fusion {name} --help explains the options.") from error
     command.run(parsed, parser)
+
+
+def _nearest_options(parser: ArgumentParser, arguments: list[str]) -> str:
+    """For every option that does not exist, the one that was probably meant."""
+    known = [option for action in parser._actions for option in action.option_strings]
+    hints = []
+    for option in (argument.split("=")[0] for argument in arguments if argument.startswith("--")):
+        near = difflib.get_close_matches(option, known, n=1)
+        if option not in known and near:
+            hints.append(f" Did you mean {near[0]}?")
+    return "".join(hints)
 
 
 def _overview() -> str:

@@ -1,10 +1,15 @@
 """Train a model: train CONFIG.yaml --out FILE [--key value …]."""
 
+import dataclasses
+import difflib
+import typing
 from pathlib import Path
+from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 
 from InvertibleFusionLib.commands.terminal import Progress
+from InvertibleFusionLib.errors import ConfigurationError
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -12,22 +17,72 @@ def add_arguments(parser: ArgumentParser) -> None:
     from InvertibleFusionLib.training.configuration import TrainingConfiguration
 
     parser.add_argument("--config", action="config", help="YAML configuration; may stand first without --config")
-    parser.add_argument("--out", type=Path, required=True, help="the model file to write, NAME.safetensors")
+    parser.add_argument("--out", type=Path, help="the model file to write, NAME.safetensors; NAME.training beside it")
+    parser.add_argument("--resume", action="store_true", help="go on with a stopped run, exactly as if it had not been")
+    parser.add_argument("--dry-run", action="store_true", help="one batch of everything: can a run start?")
     parser.add_class_arguments(TrainingConfiguration)
+
+
+def check_file(path: Path) -> None:
+    """Refuse a configuration file with keys that do not exist.
+
+    Raises:
+        ConfigurationError: naming the key and the nearest right one; for a file that is no YAML.
+    """
+    import yaml
+
+    from InvertibleFusionLib.training.configuration import TrainingConfiguration
+
+    try:
+        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigurationError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(settings, dict):
+        raise ConfigurationError(f"{path} holds no settings; see the YAML files of the shipped models.")
+    _check_keys(settings, TrainingConfiguration, path.name, extra={"out", "resume", "dry_run"})
 
 
 def run(options: Namespace, parser: ArgumentParser) -> None:
     """Train, measure, write the model file."""
     from InvertibleFusionLib.training.configuration import TrainingConfiguration
-    from InvertibleFusionLib.training.run import train_model
+    from InvertibleFusionLib.training.run import dry_run, train_model
 
-    out = options.pop("out")
+    out, resume, dry = options.pop("out"), options.pop("resume"), options.pop("dry_run")
     options.pop("config", None)
     instances = parser.instantiate(options)
-    instances.pop("out", None)
-    configuration = TrainingConfiguration(**instances.as_dict())
+    names = {field.name for field in dataclasses.fields(TrainingConfiguration)}
+    configuration = TrainingConfiguration(**{n: value for n, value in instances.as_dict().items() if n in names})
+    if dry:
+        dry_run(configuration)
+        print("Dry run: data, a step, validation, states, measures and model file all work. Nothing was kept.")
+        return
+    if out is None:
+        raise ConfigurationError("--out is missing: the model file to write, NAME.safetensors.")
     with Progress("training", unit="step") as progress:
-        card = train_model(configuration, out, progress.step)
+        card = train_model(configuration, out, progress.step, resume)
+    if card is None:
+        return
     print(f"Wrote {out}.")
     for metric in card.metrics:
-        print(f"{metric['name']}: {metric['mean']:.4f} ± {metric['standard_deviation']:.4f} on {metric['data']}")
+        if "mean" in metric:
+            print(f"{metric['name']}: {metric['mean']:.4f} ± {metric['standard_deviation']:.4f} on {metric['data']}")
+
+
+def _check_keys(settings: dict[str, Any], kind: type[Any], where: str, extra: set[str] | None = None) -> None:
+    hints = typing.get_type_hints(kind)
+    known = {field.name for field in dataclasses.fields(kind)} | (extra or set())
+    for key, value in settings.items():
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, n=1)
+            hint = f"Did you mean {near[0]}?" if near else f"It knows {', '.join(sorted(known))}."
+            raise ConfigurationError(f"{where} has an unknown key {key!r}. {hint}")
+        for nested in _dataclasses_in(hints.get(key)):
+            for each in value if isinstance(value, list) else [value]:
+                if isinstance(each, dict):
+                    _check_keys(each, nested, f"{where}, under {key},")
+
+
+def _dataclasses_in(hint: Any) -> list[type[Any]]:
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        return [hint]
+    return [found for each in typing.get_args(hint) for found in _dataclasses_in(each)]

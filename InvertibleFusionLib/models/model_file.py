@@ -56,6 +56,20 @@ def save_model(network: FusionNetwork, card: ModelCard, path: Path) -> None:
     """
     tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     metadata = {CARD_KEY: json.dumps(card.to_json(), sort_keys=True), DIGEST_KEY: tensor_digest(tensors)}
+    write_tensors(tensors, metadata, path)
+
+
+def write_tensors(tensors: dict[str, Tensor], metadata: dict[str, str], path: Path) -> None:
+    """Write a .safetensors file, whole or not at all; folders are made.
+
+    Args:
+        tensors: contiguous, on the CPU.
+        metadata: for the file's header.
+        path: an existing file is replaced.
+
+    Raises:
+        OutputError: when it cannot be written.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, beside = tempfile.mkstemp(dir=path.parent, prefix=".unfinished-")
@@ -67,7 +81,7 @@ def save_model(network: FusionNetwork, card: ModelCard, path: Path) -> None:
         finally:
             Path(beside).unlink(missing_ok=True)
     except (OSError, SafetensorError) as error:
-        raise OutputError(f"The model could not be written to {path}: {error}.") from error
+        raise OutputError(f"{path} could not be written: {error}.") from error
 
 
 def read_card(path: Path) -> ModelCard:

@@ -1,13 +1,20 @@
 """What a training run is told: typed, checked before anything starts, written as YAML."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any, Literal
 
 from InvertibleFusionLib.errors import ConfigurationError
 from InvertibleFusionLib.models.fusioninn import FusionINNConfiguration
 from InvertibleFusionLib.training.data import Augmentation, DataSource, SliceSelection, require_separate_settings
 from InvertibleFusionLib.training.losses import LossWeights
+from InvertibleFusionLib.training.schedule import Schedule
 from InvertibleFusionLib.volumes.intensity import IntensityScale
+
+MACHINE = ("data_folder", "cache", "workers", "threads", "accelerator")
+"""Settings of the machine rather than of the result."""
+CHANGEABLE = (*MACHINE, "learning_rate", "gradient_norm", "early_stop", "checkpoint_every", "validate_every")
+"""What a run that goes on may be told anew."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +37,20 @@ class TrainingConfiguration:
         intensity: the scale, stored with the model.
         loss: weights of the terms.
         steps: optimization steps.
-        batch_size: crops in a step.
-        learning_rate: peak; it falls to zero along a cosine.
-        warmup_steps: over which the rate rises at the start.
+        batch_size: crops in a step; with several processes, in each of them.
+        learning_rate: peak.
+        schedule: how the learning rate goes.
+        betas: of Adam.
         gradient_norm: gradients are clipped to this.
+        precision: of the arithmetic; the mixed ones keep the weights in float32.
+        accelerator: "auto" takes CUDA, MPS or the CPU, in this order.
+        validate_every: steps between validations.
+        validation_slices: on how many slices, spread over the validation patients; at the end all are measured.
+        early_stop: validations in a row without an improvement that end the run; 0 for never.
+        keep: the weights that the model file gets: "last" or "best", those of the best validation.
+        checkpoint_every: steps between two training states; a killed run goes on from the last.
         seed: of everything random.
-        threads: of the CPU.
+        threads: of the CPU, for each process.
     """
 
     name: str
@@ -52,11 +67,19 @@ class TrainingConfiguration:
     network: FusionINNConfiguration = field(default_factory=FusionINNConfiguration)
     intensity: IntensityScale = field(default_factory=IntensityScale)
     loss: LossWeights = field(default_factory=LossWeights)
-    steps: int = 3000
+    steps: int = 10000
     batch_size: int = 8
     learning_rate: float = 2e-3
-    warmup_steps: int = 50
+    schedule: Schedule = field(default_factory=Schedule)
+    betas: list[float] = field(default_factory=lambda: [0.9, 0.999])
     gradient_norm: float = 1.0
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    validate_every: int = 1000
+    validation_slices: int = 12
+    early_stop: int = 0
+    keep: Literal["last", "best"] = "last"
+    checkpoint_every: int = 500
     seed: int = 0
     threads: int = 2
 
@@ -71,6 +94,38 @@ class TrainingConfiguration:
             raise ConfigurationError("Training and validation each need at least one source.")
         if not (self.learning_rate > 0 and self.gradient_norm > 0 and self.threads >= 1 and self.workers >= 0):
             raise ConfigurationError("Learning rate, gradient norm and threads must be positive, workers at least 0.")
+        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
+            raise ConfigurationError(f"Adam has two betas in [0, 1), not {self.betas}.")
+        if min(self.validate_every, self.validation_slices, self.checkpoint_every) < 1 or self.early_stop < 0:
+            raise ConfigurationError(
+                "validate_every, validation_slices and checkpoint_every are at least 1, early_stop at least 0."
+            )
         for source in (*self.training, *self.validation):
             source.sets_for(self.contrasts)
         require_separate_settings(self.training, self.validation)
+
+    def to_json(self) -> dict[str, Any]:
+        """All settings as JSON-ready data."""
+        written: dict[str, Any] = plain(asdict(self))
+        return written
+
+
+def plain(value: Any) -> Any:
+    """Settings as JSON knows them: paths as text."""
+    if isinstance(value, dict):
+        return {name: plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    return value.as_posix() if isinstance(value, Path) else value
+
+
+def require_same_run(now: dict[str, Any], before: dict[str, Any]) -> None:
+    """Refuse to go on with other settings than a run began with, except the ``CHANGEABLE`` ones.
+
+    Raises:
+        ConfigurationError: naming the settings that differ, with both values.
+    """
+    changed = [name for name in now if name not in CHANGEABLE and now[name] != before.get(name)]
+    if changed:
+        told = "; ".join(f"{name} was {before.get(name)}, is now {now[name]}" for name in changed)
+        raise ConfigurationError(f"The run to go on with was told something else: {told}. Start a new one, or go back.")

@@ -1,16 +1,21 @@
 """The training loop: one step after the other, readable from top to bottom."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+from lightning_fabric import Fabric
+from torch import Tensor
 
 from InvertibleFusionLib.errors import InferenceError
-from InvertibleFusionLib.models.fusioninn import FusionINN, sample_prior
 from InvertibleFusionLib.training.configuration import TrainingConfiguration
-from InvertibleFusionLib.training.data import Samples, Stock, loader
-from InvertibleFusionLib.training.losses import fusioninn_losses
+from InvertibleFusionLib.training.objective import Batch, Objective, channels_last
+from InvertibleFusionLib.training.state import Position
+
+DIVERGED = 100.0
+"""A loss this many times as large as at the start, or as 1, has diverged."""
 
 
 @dataclass(frozen=True)
@@ -19,58 +24,94 @@ class Step:
 
     Attributes:
         number: from 1.
-        losses: the terms of the loss by name.
+        losses: the terms of the loss by name, of this process's part of the batch; with several turns as "turn/name".
         learning_rate: that it was made with.
+        gradient_norm: before clipping; the largest of the turns.
     """
 
     number: int
     losses: dict[str, float]
     learning_rate: float
+    gradient_norm: float
 
 
-def train(network: FusionINN, stocks: Sequence[Stock], configuration: TrainingConfiguration) -> Iterator[Step]:
-    """Train ``network`` in place, one yielded step at a time; closing the generator stops the training.
+class Training:
+    """An objective and its optimizers on their device.
 
-    Raises:
-        InferenceError: when a loss is no longer finite, with the step and the term.
+    Args:
+        configuration: of the run.
+        objective: to train, in place.
+        fabric: where.
     """
-    torch.set_num_threads(configuration.threads)
-    size = configuration.batch_size
-    # One batch more than there are steps: the first one initializes the network.
-    samples = Samples(stocks, configuration.augmentation, configuration.seed, (configuration.steps + 1) * size)
-    data = (batch["images"] for batch in loader(samples, 0, size, workers=configuration.workers))
-    generator = torch.Generator().manual_seed(configuration.seed)
-    network.flow.initialize(next(data))
-    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.Adam(network.parameters(), lr=configuration.learning_rate)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda done: _rate(done, configuration))
-    for number, sources in zip(range(1, configuration.steps + 1), data, strict=False):
-        shape = (sources.shape[0], 1, *sources.shape[2:])
-        z = sample_prior(configuration.network.prior, shape, generator)
-        rounding = torch.rand(shape, generator=generator)
-        losses = fusioninn_losses(network, sources, z, rounding, configuration.loss)
-        _require_finite({name: float(value.detach()) for name, value in losses.items()}, number)
+
+    def __init__(self, configuration: TrainingConfiguration, objective: Objective, fabric: Fabric) -> None:
+        torch.set_num_threads(configuration.threads)
+        self.objective = objective
+        self._configuration = configuration
+        self._fabric = fabric
+        channels_last(objective)
+        self._module = fabric.setup_module(objective)
+        self.optimizers = {
+            turn: torch.optim.Adam(objective.parameters_of(turn), lr=configuration.learning_rate, betas=self._betas)
+            for turn in objective.turns
+        }
+        self._prepared: dict[str, Any] = {turn: fabric.setup_optimizers(o) for turn, o in self.optimizers.items()}
+        self._ceiling: dict[str, float] = {}
+
+    def steps(self, batches: Iterable[Batch], position: Position) -> Iterator[Step]:
+        """Train from ``position`` on, one yielded step for each batch; closing the generator stops the training.
+
+        Raises:
+            InferenceError: when a loss or the gradient is no longer finite or a loss explodes, with the step and the
+                term.
+        """
+        steps = self._configuration.steps
+        for number, batch in zip(range(position.step + 1, steps + 1), batches, strict=False):
+            done = number - 1
+            rate = self._configuration.learning_rate * position.progression.share
+            rate *= self._configuration.schedule.share(done, steps)
+            losses: dict[str, float] = {}
+            norms = []
+            on_device = self._fabric.to_device(batch)
+            for turn in self.objective.turns:
+                terms, norm = self._turn(turn, on_device, rate, number)
+                several = len(self.objective.turns) > 1
+                losses |= {f"{turn}/{name}" if several else name: value for name, value in terms.items()}
+                norms.append(norm)
+            position.step = number
+            yield Step(number, losses, rate, max(norms))
+
+    @property
+    def _betas(self) -> tuple[float, float]:
+        return self._configuration.betas[0], self._configuration.betas[1]
+
+    def _turn(self, turn: str, batch: Batch, rate: float, number: int) -> tuple[dict[str, float], float]:
+        optimizer = self._prepared[turn]
+        for group in optimizer.param_groups:
+            group["lr"] = rate
         optimizer.zero_grad(set_to_none=True)
-        losses["total"].backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(network.parameters(), configuration.gradient_norm)
-        rate = schedule.get_last_lr()[0]
+        losses: dict[str, Tensor] = self._module(batch, turn)
+        values = {name: float(value.detach()) for name, value in losses.items()}
+        self._require_sound(turn, values, number)
+        self._fabric.backward(losses["total"])
+        norm = self._fabric.clip_gradients(
+            self._module, optimizer, max_norm=self._configuration.gradient_norm, error_if_nonfinite=False
+        )
+        size = float(norm) if norm is not None else 0.0
+        if not math.isfinite(size):
+            raise _stopped(number, f"the gradient of the {turn} is {size}")
         optimizer.step()
-        schedule.step()
-        yield Step(number, {name: float(value.detach()) for name, value in losses.items()}, float(rate))
+        return values, size
+
+    def _require_sound(self, turn: str, losses: dict[str, float], number: int) -> None:
+        for name, value in losses.items():
+            if not math.isfinite(value):
+                raise _stopped(number, f"the {name} loss is {value}")
+        ceiling = self._ceiling.setdefault(turn, DIVERGED * max(abs(losses["total"]), 1.0))
+        if losses["total"] > ceiling:
+            largest = max((name for name in losses if name != "total"), key=lambda name: losses[name], default="total")
+            raise _stopped(number, f"the loss has grown to {losses['total']:.3g}, most of it the {largest} loss")
 
 
-def _rate(done: int, configuration: TrainingConfiguration) -> float:
-    """The share of the peak rate: a linear rise, then half a cosine to zero."""
-    if done < configuration.warmup_steps:
-        return (done + 1) / configuration.warmup_steps
-    left = max(configuration.steps - configuration.warmup_steps, 1)
-    return 0.5 * (1 + math.cos(math.pi * min((done - configuration.warmup_steps) / left, 1)))
-
-
-def _require_finite(losses: dict[str, float], number: int) -> None:
-    for name, value in losses.items():
-        if not math.isfinite(value):
-            raise InferenceError(
-                f"Training stopped at step {number}: the {name} loss is {value}. Lower the learning rate or the "
-                "gradient norm."
-            )
+def _stopped(number: int, why: str) -> InferenceError:
+    return InferenceError(f"Training stopped at step {number}: {why}. Lower the learning rate or the gradient norm.")

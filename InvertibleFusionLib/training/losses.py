@@ -2,12 +2,17 @@
 
 import math
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
+from InvertibleFusionLib.errors import ConfigurationError
 from InvertibleFusionLib.metrics.structural_similarity import structural_similarity
-from InvertibleFusionLib.models.fusioninn import FusionINN
+
+LatentLoss = Literal["likelihood", "multiscale-mmd"]
+BANDWIDTHS = (0.05, 0.2, 0.9)
+"""Of the official code's kernels."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +23,10 @@ class LossWeights:
         similarity: λ, the share of 1 − SSIM beside the mean squared error (FusionINN, equations 3 and 4).
         fusion: α, the share of the fusion loss beside the decomposition loss (equation 5). The smaller it is, the more
             of the sources the fused image may hide in a visible chessboard.
-        latent: of the negative log-likelihood, nats per pixel. Small, because a nat weighs more than an SSIM.
+        latent: weight of the latent loss. Of the likelihood it is small, because a nat weighs more than an SSIM. The
+            official code adds its MMD to the fusion loss, so there it is α.
+        latent_loss: "likelihood", the exact one, or "multiscale-mmd", that of the official code, which teaches nothing
+            (see ``multiscale_mmd``).
         image_bits: the decomposition must survive a fused image rounded to this many bits, as an export to DICOM does;
             0 trains on unrounded images.
     """
@@ -26,45 +34,37 @@ class LossWeights:
     similarity: float = 0.8
     fusion: float = 0.5
     latent: float = 0.0003
+    latent_loss: LatentLoss = "likelihood"
     image_bits: int = 12
 
-
-def fusioninn_losses(
-    network: FusionINN, sources: Tensor, z: Tensor, rounding: Tensor, weights: LossWeights
-) -> dict[str, Tensor]:
-    """All terms for a batch; "total" is what is minimized.
-
-    Args:
-        network: the network to train.
-        sources: (batch, 2, rows, columns), in the numbers of the intensity scale.
-        z: (batch, 1, rows, columns), a fresh draw from the prior for the decomposition from the image alone.
-        rounding: same shape, uniform in [0, 1): stands for what rounding to ``image_bits`` does, with a gradient.
-        weights: of the terms.
-
-    Returns:
-        Scalars "total", "fusion", "decomposition" and "latent".
-    """
-    latent, log_determinant = network.flow.forward_and_log_determinant(sources)
-    image = network.image(latent)
-    fusion = dissimilarity(image.expand_as(sources), sources, weights.similarity)
-    rounded = image + (rounding - 0.5) / 2**weights.image_bits if weights.image_bits else image
-    decomposition = dissimilarity(network.sources_from_image(rounded, z), sources, weights.similarity)
-    likelihood = latent_loss(latent[:, 1:], log_determinant)
-    total = weights.fusion * fusion + (1 - weights.fusion) * decomposition + weights.latent * likelihood
-    return {"total": total, "fusion": fusion, "decomposition": decomposition, "latent": likelihood}
+    def __post_init__(self) -> None:
+        if not (0 <= self.similarity <= 1 and 0 <= self.fusion <= 1 and self.latent >= 0):
+            raise ConfigurationError(
+                f"The loss weights similarity and fusion are shares in [0, 1] and latent is at least 0, not "
+                f"{self.similarity}, {self.fusion} and {self.latent}."
+            )
+        if self.latent_loss not in get_args(LatentLoss):
+            raise ConfigurationError(f"There is no latent loss {self.latent_loss!r}; use likelihood or multiscale-mmd.")
+        if not 0 <= self.image_bits <= 24:
+            raise ConfigurationError(f"Images are rounded to 1 to 24 bits, or 0 for not, not to {self.image_bits}.")
 
 
 def dissimilarity(images: Tensor, sources: Tensor, similarity: float) -> Tensor:
-    """λ · mean(1 − SSIM) + (1 − λ) · mean squared error, averaged over both sources (official code, inn_train.py)."""
+    """λ · mean(1 − SSIM) + (1 − λ) · mean squared error, averaged over both sources (official code, inn_train.py).
+
+    Args:
+        images: (batch, channels, rows, columns).
+        sources: same shape.
+        similarity: λ.
+    """
     structure = 1 - structural_similarity(images, sources).mean()
     return similarity * structure + (1 - similarity) * torch.mean((images - sources) ** 2)
 
 
-def latent_loss(z: Tensor, log_determinant: Tensor) -> Tensor:
+def negative_log_likelihood(z: Tensor, log_determinant: Tensor) -> Tensor:
     """Negative log-likelihood of z under N(0, 1) with the change of volume, in nats per pixel of z.
 
-    ½ z² + ½ log 2π − log |det J| / pixels. Unlike the official multiscale MMD, which is constant in as many dimensions
-    as a slice has pixels, it tells N(5, 1) from N(0, 1).
+    ½ z² + ½ log 2π − log |det J| / pixels. Unlike the official multiscale MMD it tells N(5, 1) from N(0, 1).
 
     Args:
         z: (batch, 1, rows, columns).
@@ -72,3 +72,24 @@ def latent_loss(z: Tensor, log_determinant: Tensor) -> Tensor:
     """
     pixels = z[0].numel()
     return (0.5 * z.square()).mean() + 0.5 * math.log(2 * math.pi) - log_determinant.mean() / pixels
+
+
+def multiscale_mmd(z: Tensor, target: Tensor) -> Tensor:
+    """Maximum mean discrepancy of whole slices with inverse multiquadric kernels, as the official code computes it.
+
+    mean over pairs of Σ_a a²/(a² + ‖x − x′‖²) + the same for y − 2 × the same for x and y, a = .05, .2, .9. Distances
+    in as many dimensions as a slice has pixels are so large that only each slice's distance to itself, zero, counts:
+    the value is 6 / batch whatever z is. Kept for comparison with the published model.
+
+    Args:
+        z: (batch, 1, rows, columns).
+        target: draws from the prior, same shape.
+    """
+    x, y = z.flatten(1), target.flatten(1)
+
+    def kernels(a: Tensor, b: Tensor) -> Tensor:
+        products = a @ b.T
+        squares = a.square().sum(1)[:, None] + b.square().sum(1)[None] - 2 * products
+        return sum((width**2 / (width**2 + squares) for width in BANDWIDTHS), torch.zeros_like(squares))
+
+    return (kernels(x, x) + kernels(y, y) - 2 * kernels(x, y)).mean()

@@ -1,100 +1,274 @@
 """From a configuration to a model file with its card."""
 
+import csv
+import logging
+import shutil
+import tempfile
 from collections.abc import Callable
-from dataclasses import asdict
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from lightning_fabric import Fabric
 
 from InvertibleFusionLib._version import __version__
-from InvertibleFusionLib.errors import ConfigurationError
+from InvertibleFusionLib.errors import ConfigurationError, InferenceError
 from InvertibleFusionLib.models.card import ModelCard
-from InvertibleFusionLib.models.fusioninn import FusionINN
 from InvertibleFusionLib.models.model_file import save_model
-from InvertibleFusionLib.training.configuration import TrainingConfiguration
+from InvertibleFusionLib.training.configuration import MACHINE, TrainingConfiguration, plain, require_same_run
+from InvertibleFusionLib.training.curves import Curves, recording
 from InvertibleFusionLib.training.data import (
+    PatientSlices,
+    Samples,
     for_reporting,
     load_patients,
     load_stocks,
+    loader,
     require_separate_patients,
     with_scale,
 )
-from InvertibleFusionLib.training.loop import train
-from InvertibleFusionLib.training.validation import measure
+from InvertibleFusionLib.training.devices import start_fabric
+from InvertibleFusionLib.training.loop import Step, Training
+from InvertibleFusionLib.training.recipe import Recipe, recipe_for, slices_to_check
+from InvertibleFusionLib.training.state import Position, load_state, read_state, save_state
+from InvertibleFusionLib.training.validation import Measurement
 
-STEPS_BETWEEN_SAVES = 500
-"""A long run that is stopped leaves the model of the last save, unmeasured, as NAME.unfinished.safetensors."""
+LOG = logging.getLogger("InvertibleFusion")
+STEPS_BETWEEN_POINTS = 20
+"""Of the curves."""
 
 OnStep = Callable[[int, int, dict[str, float]], None]
 
 
-def train_model(configuration: TrainingConfiguration, out: Path, on_step: OnStep) -> ModelCard:
+def train_model(
+    configuration: TrainingConfiguration, out: Path, on_step: OnStep, resume: bool = False
+) -> ModelCard | None:
     """Train a model, measure it, and write its file.
+
+    Beside the file a folder ``NAME.training`` gets the last and the best training state, the curves as CSV and for
+    TensorBoard, and the measures of every slice.
 
     Args:
         configuration: the whole run.
         out: the model file, NAME.safetensors.
         on_step: called with steps done, steps in all, and the losses.
+        resume: go on with the last state of a run that was stopped, as if it had not been.
+
+    Returns:
+        The model's card; None in processes of a larger run that write nothing.
 
     Raises:
-        ConfigurationError: before anything starts, when a case cannot be used or the file cannot be a model file.
-        InferenceError: when training diverges.
+        ConfigurationError: before anything starts, when a case cannot be used, the file cannot be a model file, or the
+            folder holds a run that this one would overwrite or cannot go on with.
+        InferenceError: when training diverges; the last state is kept.
     """
+    return _train(configuration, out, on_step, resume)
+
+
+def dry_run(configuration: TrainingConfiguration) -> None:
+    """One batch of everything: data, step, validation, states, measures, model file. Nothing is left behind.
+
+    Raises:
+        InvertibleFusionError: what the run itself would stumble over.
+    """
+    short = replace(configuration, steps=1, validate_every=1, checkpoint_every=1, validation_slices=1)
+    with tempfile.TemporaryDirectory() as folder:
+        _train(short, Path(folder) / "dry.safetensors", lambda done, total, losses: None, slices_to_measure=1)
+
+
+def _train(
+    configuration: TrainingConfiguration,
+    out: Path,
+    on_step: OnStep,
+    resume: bool = False,
+    slices_to_measure: int | None = None,
+) -> ModelCard | None:
+    folder = _folder_for(out)
+    last = folder / "last.safetensors"
+    _require_no_other_run(configuration, last, resume)
+    recipe = recipe_for(configuration)
+    objective = recipe.objective(configuration)
+    fabric = start_fabric(configuration.accelerator, configuration.precision, len(objective.turns))
+    samples, unseen = _data(configuration, fabric.world_size)
+    if not resume:
+        objective.initialize(_first_images(samples, configuration.batch_size * fabric.world_size))
+    training = Training(configuration, objective, fabric)
+    position = Position(settings=configuration.to_json())
+    if resume:
+        position = load_state(last, objective, training.optimizers)
+    run = _Run(configuration, recipe, fabric, training, position, folder)
+    run.go(samples, unseen, on_step)
+    if not fabric.is_global_zero:
+        return None
+    return _finish(run, [_middle(patient, slices_to_measure) for patient in unseen], out)
+
+
+@dataclass
+class _Run:
+    """A run under way."""
+
+    configuration: TrainingConfiguration
+    recipe: Recipe
+    fabric: Fabric
+    training: Training
+    position: Position
+    folder: Path
+
+    def go(self, samples: Samples, unseen: list[PatientSlices], on_step: OnStep) -> None:
+        """Train to the end, or until validations no longer improve."""
+        settings, fabric = self.configuration, self.fabric
+        batches = loader(
+            samples, self.position.step, settings.batch_size, fabric.global_rank, fabric.world_size, settings.workers
+        )
+        to_check = slices_to_check(unseen, settings.validation_slices)
+        with ExitStack() as stack:
+            curves = stack.enter_context(recording(self.folder, self.position.step)) if fabric.is_global_zero else None
+            try:
+                # Before the hours, not after them: whether the folder can be written.
+                self._save("last")
+                for step in self.training.steps(batches, self.position):
+                    on_step(step.number, settings.steps, step.losses)
+                    _draw(curves, step, settings.steps)
+                    if self._after(step.number, to_check, curves):
+                        break
+            except InferenceError as error:
+                kept = read_state(self.folder / "last.safetensors")[1].step
+                raise InferenceError(f"{error} The state of step {kept} is kept: --resume goes on from it.") from error
+
+    def _after(self, step: int, to_check: list[Any], curves: Curves | None) -> bool:
+        """Validate and save when it is time; whether the run shall end early."""
+        settings = self.configuration
+        stop = False
+        if step % settings.validate_every == 0 or step == settings.steps:
+            stop = self._validate(step, to_check, curves)
+        if step % settings.checkpoint_every == 0 or step == settings.steps or stop:
+            self._save("last")
+        return stop
+
+    def _validate(self, step: int, to_check: list[Any], curves: Curves | None) -> bool:
+        network = self.training.objective.trained
+        scores: dict[str, float] = {}
+        if curves is not None:
+            network.eval()
+            scores = self.recipe.check(network, to_check)
+            curves.add(step, {f"validation/{name}": value for name, value in scores.items()})
+            curves.add_images(step, "validation", self.recipe.pictures(network, to_check[0]))
+            network.train()
+        score = float(self.fabric.broadcast(scores.get("score", 0.0)))
+        progression = self.position.progression
+        if progression.add(score, step, self.configuration.schedule):
+            self._save("best")
+        return 0 < self.configuration.early_stop <= progression.waited
+
+    def _save(self, which: str) -> None:
+        if self.fabric.is_global_zero:
+            path = self.folder / f"{which}.safetensors"
+            save_state(path, self.training.objective, self.training.optimizers, self.position)
+
+
+def _folder_for(out: Path) -> Path:
     if out.suffix != ".safetensors":
         raise ConfigurationError(f"A model file ends in .safetensors; {out.name} does not.")
+    return out.with_suffix(".training")
+
+
+def _require_no_other_run(configuration: TrainingConfiguration, last: Path, resume: bool) -> None:
+    if resume:
+        if not last.exists():
+            raise ConfigurationError(f"There is no run to go on with: {last} does not exist. Leave --resume out.")
+        before = read_state(last)[1]
+        require_same_run(configuration.to_json(), before.settings)
+        if before.step >= configuration.steps:
+            raise ConfigurationError(f"The run in {last.parent} has done its {before.step} steps already.")
+    elif last.exists() and read_state(last)[1].step > 0:
+        step = read_state(last)[1].step
+        raise ConfigurationError(
+            f"{last.parent} holds a run at step {step}. Add --resume to go on with it, or remove the folder."
+        )
+
+
+def _data(configuration: TrainingConfiguration, processes: int) -> tuple[Samples, list[PatientSlices]]:
     folder, contrasts = configuration.data_folder, configuration.contrasts
     require_separate_patients(configuration.training, configuration.validation, folder)
     chosen = (configuration.selection, configuration.grid_of, configuration.cache)
     stocks = load_stocks(configuration.training, contrasts, folder, with_scale(configuration.intensity), *chosen)
     unseen = load_patients(configuration.validation, contrasts, folder, for_reporting, *chosen)
-    network = FusionINN(configuration.network, configuration.seed)
-    # Before the hours, not after them: whether the folder can be written.
-    unfinished = out.with_name(f"{out.stem}.unfinished.safetensors")
-    save_model(network, _card(configuration, 0, []), unfinished)
-    for step in train(network, stocks, configuration):
-        on_step(step.number, configuration.steps, step.losses)
-        if step.number % STEPS_BETWEEN_SAVES == 0:
-            save_model(network, _card(configuration, step.number, []), unfinished)
-    network = network.eval().requires_grad_(False)
-    card = _card(configuration, configuration.steps, measure(network, unseen, contrasts))
+    # One batch more than there are steps: it initializes the network.
+    total = (configuration.steps + 1) * configuration.batch_size * processes
+    return Samples(stocks, configuration.augmentation, configuration.seed, total), unseen
+
+
+def _first_images(samples: Samples, count: int) -> torch.Tensor:
+    return torch.stack([samples[len(samples) - 1 - number]["images"] for number in range(count)])
+
+
+def _draw(curves: Curves | None, step: Step, steps: int) -> None:
+    if curves is not None and (step.number % STEPS_BETWEEN_POINTS == 0 or step.number in (1, steps)):
+        more = {"learning rate": step.learning_rate, "gradient norm": step.gradient_norm}
+        curves.add(step.number, {**{f"loss/{name}": value for name, value in step.losses.items()}, **more})
+
+
+def _finish(run: _Run, unseen: list[PatientSlices], out: Path) -> ModelCard:
+    configuration, objective = run.configuration, run.training.objective
+    steps = run.position.step
+    if configuration.keep == "best":
+        steps = load_state(run.folder / "best.safetensors", objective, {}).step
+    network: Any = objective.trained.eval().requires_grad_(False).cpu()
+    measurement = run.recipe.measure(network, unseen, configuration.contrasts)
+    write_rows(measurement, run.folder / "slices.csv")
+    card = _card(configuration, run.recipe, steps, measurement.summaries(), run.fabric)
     save_model(network, card, out)
-    unfinished.unlink(missing_ok=True)
     return card
 
 
-def _card(configuration: TrainingConfiguration, steps: int, metrics: list[dict[str, Any]]) -> ModelCard:
+def _middle(patient: PatientSlices, count: int | None) -> PatientSlices:
+    """The patient's ``count`` middle slices, or all."""
+    if count is None or count >= len(patient.images):
+        return patient
+    first = (len(patient.images) - count) // 2
+    kept = slice(first, first + count)
+    return replace(patient, images=patient.images[kept], mask=None if patient.mask is None else patient.mask[kept])
+
+
+def write_rows(measurement: Measurement, path: Path) -> None:
+    """The measures of every slice as CSV, whole or not at all."""
+    names = list(dict.fromkeys(name for _, _, row in measurement.rows for name in row))
+    beside = path.with_name(f".unfinished-{path.name}")
+    with beside.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["patient", "slice", *names])
+        for patient, number, row in measurement.rows:
+            writer.writerow([patient, number, *(f"{row[name]:.6g}" if name in row else "" for name in names)])
+    shutil.move(beside, path)
+
+
+def _card(
+    configuration: TrainingConfiguration, recipe: Recipe, steps: int, metrics: list[dict[str, Any]], fabric: Fabric
+) -> ModelCard:
     return ModelCard(
         name=configuration.name,
-        architecture="fusioninn",
+        architecture=recipe.architecture,
         configuration=configuration.network.to_json(),
-        task="fusion",
+        task=recipe.task,
         inputs=configuration.contrasts,
         outputs=["fused"],
         intensity=configuration.intensity.to_json(),
-        training={**_how_trained(configuration), "steps_done": steps},
+        training={**_how_trained(configuration, fabric), "steps_done": steps},
         metrics=metrics,
         intended_use=configuration.intended_use,
     )
 
 
-def _how_trained(configuration: TrainingConfiguration) -> dict[str, Any]:
-    settings = asdict(configuration)
-    for elsewhere in (
-        "name",
-        "contrasts",
-        "network",
-        "intensity",
-        "intended_use",
-        "data_folder",
-        "cache",
-        "training",
-        "validation",
-    ):
-        del settings[elsewhere]
+def _how_trained(configuration: TrainingConfiguration, fabric: Fabric) -> dict[str, Any]:
+    elsewhere = ("name", "contrasts", "network", "intensity", "intended_use", "training", "validation", *MACHINE)
+    settings = {name: value for name, value in configuration.to_json().items() if name not in elsewhere}
     return {
-        "data": [source.to_json() for source in configuration.training],
-        "validation": [source.to_json() for source in configuration.validation],
+        "data": plain([source.to_json() for source in configuration.training]),
+        "validation": plain([source.to_json() for source in configuration.validation]),
         "settings": settings,
+        "processes": fabric.world_size,
+        "device": fabric.device.type,
         "versions": {"invertible-fusion": __version__, "torch": str(torch.__version__)},
     }

@@ -1,76 +1,200 @@
 """Measuring a fusion model on patients that it has not seen, with the trivial rules beside it."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import SimpleITK as sitk
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from InvertibleFusionLib.metrics.structural_similarity import structural_similarity
+from InvertibleFusionLib.metrics.calibration import Calibration, calibration
+from InvertibleFusionLib.metrics.gradient_preservation import gradient_preservation
+from InvertibleFusionLib.metrics.structural_similarity import WINDOW, structural_similarity_map
 from InvertibleFusionLib.models.model import FusionNetwork
 from InvertibleFusionLib.training.data import PatientSlices
 from InvertibleFusionLib.volumes.grid import Grid
 from InvertibleFusionLib.volumes.slices import SliceStack
 
 SAMPLES = 8
+"""Draws of z behind a mean decomposition, as ``decompose`` makes by default."""
+HEAD_LEVEL = 0.05
+Images = NDArray[np.float32]
+Row = dict[str, float]
 
 
-def measure(network: FusionNetwork, patients: list[PatientSlices], contrasts: list[str]) -> list[dict[str, Any]]:
-    """SSIM per slice of fused and decomposed images, and of the plain mean and maximum as fused images.
+@dataclass(frozen=True)
+class Measurement:
+    """What was measured on a set of patients.
+
+    Attributes:
+        rows: for each slice its patient, its number among the patient's slices, and the measures by name. A measure
+            that a slice does not have (no lesion, say) is missing from its row.
+        calibration: of the spread over the draws of each contrast, inside the head, all slices together.
+        data: what was measured, in words.
+    """
+
+    rows: list[tuple[str, int, Row]]
+    calibration: dict[str, Calibration]
+    data: str
+
+    def summaries(self) -> list[dict[str, Any]]:
+        """For a model's card: of each measure the distribution over slices, and the spread's calibration."""
+        names = list(dict.fromkeys(name for _, _, row in self.rows for name in row))
+        summaries = []
+        for name in names:
+            values = np.array([row[name] for _, _, row in self.rows if name in row])
+            summaries.append(_summary(name, values, self.data))
+        return summaries + [_calibration_summary(name, each, self.data) for name, each in self.calibration.items()]
+
+
+def quick_check(network: FusionNetwork, images: Sequence[Images]) -> dict[str, float]:
+    """Fusion and decomposition SSIM on a few slices while a model learns; "score", the mean of both, is better higher.
+
+    Args:
+        network: in evaluation mode.
+        images: slices (contrasts, rows, columns) in [0, 1].
+    """
+    fusion, decomposition = [], []
+    for number, slices in enumerate(images):
+        sources = torch.from_numpy(slices)[None]
+        fused, single, _ = _forth_and_back(network, slices, number, 1)
+        fusion.append(float(_similarities(fused.expand_as(sources), sources).mean()))
+        decomposition.append(float(_similarities(single, sources).mean()))
+    result = {"fusion SSIM": float(np.mean(fusion)), "decomposition SSIM": float(np.mean(decomposition))}
+    return {**result, "score": float(np.mean(list(result.values())))}
+
+
+def measure(network: FusionNetwork, patients: Sequence[PatientSlices], contrasts: Sequence[str]) -> Measurement:
+    """SSIM and Q_AB/F of fused images and SSIM of decomposed ones, slice by slice.
 
     Args:
         network: in evaluation mode.
         patients: slices in [0, 1], as ``training.data.for_reporting`` gives them.
         contrasts: names of the sources.
-
-    Returns:
-        For the model's card: name, mean and standard deviation over slices, number of slices, data.
     """
-    rows = [
-        _measure_slice(network, images, contrasts, number)
-        for patient in patients
-        for number, images in enumerate(patient.images)
-    ]
-    names = ", ".join(patient.patient for patient in patients)
+    rows, spreads = [], []
+    for patient in patients:
+        for number, images in enumerate(patient.images):
+            lesion = None if patient.mask is None else patient.mask[number]
+            row, spread = _measure_slice(network, np.asarray(images), contrasts, number, lesion)
+            rows.append((patient.patient, number, row))
+            spreads.append(spread)
+    names = ", ".join(dict.fromkeys(patient.patient for patient in patients))
     data = f"{names}: {len(rows)} axial slices, divided by the volume's 99.9th percentile and clipped to [0, 1]"
-    return [_summary(name, np.array([row[name] for row in rows]), data) for name in rows[0]]
+    return Measurement(rows, _calibrations(spreads, contrasts), data)
+
+
+@dataclass(frozen=True)
+class _Spread:
+    """Decomposed sources, what they should be, and the predicted spread inside the head; (contrasts, voxels)."""
+
+    decomposed: Images
+    sources: Images
+    spread: Images
 
 
 def _measure_slice(
-    network: FusionNetwork, images: NDArray[np.float32], contrasts: list[str], number: int
-) -> dict[str, float]:
-    stack = SliceStack(Grid((images.shape[2], images.shape[1], 1), (1, 1, 1), (0, 0, 0)), 0, network.multiple)
+    network: FusionNetwork, images: Images, contrasts: Sequence[str], number: int, lesion: NDArray[np.bool_] | None
+) -> tuple[Row, _Spread]:
     sources = torch.from_numpy(images)[None]
-    with torch.inference_mode():
-        latent: Tensor = network(torch.from_numpy(stack.pad(images))[None])
-        whole = network.image(latent)
-        single, _ = network.decompose(whole, samples=1, seeds=[number])
-        several, _ = network.decompose(whole, samples=SAMPLES, seeds=[number])
+    head = head_of(images)
+    fused, several, spread = _forth_and_back(network, images, number, SAMPLES)
+    _, single, _ = _forth_and_back(network, images, number, 1)
+    _, rounded, _ = _forth_and_back(network, images, number, SAMPLES, bits=12)
+    row = {"fusion SSIM, mean of both sources": float(_similarities(fused.expand_as(sources), sources).mean())}
+    row["fusion Q_AB/F"] = gradient_preservation(fused[0, 0].numpy(), list(images))
+    for name, image in (("mean", sources.mean(1, keepdim=True)), ("maximum", sources.amax(1, keepdim=True))):
+        row[f"{name} of the sources: fusion SSIM"] = float(_similarities(image.expand_as(sources), sources).mean())
+        row[f"{name} of the sources: fusion Q_AB/F"] = gradient_preservation(image[0, 0].numpy(), list(images))
+    for image, how in (
+        (single, "one sample"),
+        (several, f"mean of {SAMPLES} samples"),
+        (rounded, f"mean of {SAMPLES} samples, fused image rounded to 12 bits"),
+    ):
+        for contrast, value in zip(contrasts, _similarities(image, sources), strict=True):
+            row[f"decomposition SSIM of {contrast} from the image alone, {how}"] = float(value)
+    for where, mask in (("head", head), ("lesion", lesion)):
+        for contrast, value in zip(contrasts, _inside(several, sources, mask), strict=False):
+            row[f"decomposition SSIM of {contrast} from the image alone, inside the {where}"] = float(value)
+    assert spread is not None
+    return row, _Spread(several[0].numpy()[:, head], images[:, head], spread[0].numpy()[:, head])
+
+
+def head_of(images: Images) -> NDArray[np.bool_]:
+    """Where the head (or the brain, if the skull was stripped) is in a slice (contrasts, rows, columns): filled."""
+    bright = (images > HEAD_LEVEL).any(axis=0).astype(np.uint8)
+    filled = sitk.GetArrayFromImage(sitk.BinaryFillhole(sitk.GetImageFromArray(bright)))
+    return np.asarray(filled, dtype=np.bool_)
+
+
+def _forth_and_back(
+    network: FusionNetwork, images: Images, seed: int, samples: int, bits: int = 0
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """The fused image, the sources from it alone, and their spread; cropped, (1, …, rows, columns)."""
+    stack = SliceStack(Grid((images.shape[2], images.shape[1], 1), (1, 1, 1), (0, 0, 0)), 0, network.multiple)
     rows, columns = stack.shape
-    fused = whole[..., :rows, :columns]
-    result = {"fusion SSIM, mean of both sources": _similarity(fused.expand_as(sources), sources).mean()}
-    for name, image in (("one sample", single), (f"mean of {SAMPLES} samples", several)):
-        for contrast, value in zip(contrasts, _similarity(image[..., :rows, :columns], sources), strict=True):
-            result[f"decomposition SSIM of {contrast} from the image alone, {name}"] = value
-    result["trivial rule, plain mean: fusion SSIM"] = _similarity(
-        sources.mean(1, keepdim=True).expand_as(sources), sources
-    ).mean()
-    result["trivial rule, maximum: fusion SSIM"] = _similarity(
-        sources.amax(1, keepdim=True).expand_as(sources), sources
-    ).mean()
-    return {name: float(value) for name, value in result.items()}
+    with torch.inference_mode():
+        fused = network.image(network(torch.from_numpy(stack.pad(images))[None]))
+        levels = 2**bits - 1
+        seen = torch.round(fused * levels) / levels if bits else fused
+        decomposed, spread = network.decompose(seen, samples=samples, seeds=[seed])
+
+    def cropped(image: Tensor) -> Tensor:
+        return image[..., :rows, :columns].clone()
+
+    return cropped(fused), cropped(decomposed), None if spread is None else cropped(spread)
 
 
-def _similarity(images: Tensor, sources: Tensor) -> NDArray[np.float64]:
-    return np.asarray(structural_similarity(images.double(), sources.double())[0].numpy())
+def _similarities(images: Tensor, sources: Tensor) -> NDArray[np.float64]:
+    """SSIM of each contrast of one slice."""
+    return np.asarray(structural_similarity_map(images.double(), sources.double())[0].mean(dim=(1, 2)).numpy())
+
+
+def _inside(images: Tensor, sources: Tensor, mask: NDArray[np.bool_] | None) -> list[float]:
+    """SSIM of each contrast over the windows whose centre lies in the mask; nothing where there is none."""
+    border = WINDOW // 2
+    centres = None if mask is None else mask[border:-border, border:-border]
+    if centres is None or not centres.any():
+        return []
+    similarity = structural_similarity_map(images.double(), sources.double())[0].numpy()
+    return [float(each[centres].mean()) for each in similarity]
+
+
+def _calibrations(spreads: Sequence[_Spread], contrasts: Sequence[str]) -> dict[str, Calibration]:
+    results = {}
+    for number, contrast in enumerate(contrasts):
+        decomposed, sources, spread = (
+            np.concatenate([getattr(each, name)[number] for each in spreads])[None]
+            for name in ("decomposed", "sources", "spread")
+        )
+        if decomposed.size:
+            results[contrast] = calibration(decomposed, sources, spread)
+    return results
 
 
 def _summary(name: str, values: NDArray[np.float64], data: str) -> dict[str, Any]:
+    low, lower, median, upper, high = (round(float(each), 4) for each in np.percentile(values, (5, 25, 50, 75, 95)))
     return {
         "name": name,
         "mean": round(float(values.mean()), 4),
         "standard_deviation": round(float(values.std()), 4),
-        "fifth_percentile": round(float(np.percentile(values, 5)), 4),
+        "percentiles": {"5": low, "25": lower, "50": median, "75": upper, "95": high},
+        "slices": len(values),
+        "data": data,
+    }
+
+
+def _calibration_summary(contrast: str, measured: Calibration, data: str) -> dict[str, Any]:
+    return {
+        "name": f"calibration of the spread of {contrast}, inside the head",
+        "pearson": round(measured.pearson, 3),
+        "spearman": round(measured.spearman, 3),
+        "within_one_spread": round(measured.within_one, 3),
+        "within_two_spreads": round(measured.within_two, 3),
+        "scale": round(measured.scale, 3),
+        "reliability": [[round(b.spread, 5), round(b.error, 5), b.count] for b in measured.bins],
         "data": data,
     }

@@ -1,0 +1,42 @@
+"""Where a run takes place: one device, or the processes that torchrun or ``fabric run`` started."""
+
+import os
+from typing import Literal
+
+from lightning_fabric import Fabric
+from lightning_fabric.strategies.ddp import DDPStrategy
+
+from InvertibleFusionLib.errors import ConfigurationError
+
+Accelerator = Literal["auto", "cpu", "cuda", "mps"]
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+
+
+def start_fabric(accelerator: Accelerator, precision: Precision, turns: int) -> Fabric:
+    """Lightning Fabric for this process.
+
+    With torchrun or ``fabric run``, on one machine or many, the processes are those of the launcher and share their
+    gradients; otherwise there is one process on one device.
+
+    Args:
+        accelerator: "auto" takes CUDA, MPS or the CPU, in this order.
+        precision: of the arithmetic; the mixed ones keep the weights in float32.
+        turns: of an optimization step; with several, each uses a part of the parameters only.
+
+    Raises:
+        ConfigurationError: when there is no such device.
+    """
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    try:
+        fabric = Fabric(
+            accelerator=accelerator,
+            devices=here,
+            num_nodes=max(world // here, 1),
+            strategy=DDPStrategy(find_unused_parameters=turns > 1) if world > 1 else "auto",
+            precision=precision,
+        )
+    except (RuntimeError, ValueError) as error:
+        raise ConfigurationError(f"Training cannot start on {accelerator}: {error}") from error
+    fabric.launch()
+    return fabric

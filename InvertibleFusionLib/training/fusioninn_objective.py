@@ -1,0 +1,74 @@
+"""FusionINN and its losses."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from InvertibleFusionLib.models.fusioninn import FusionINN, sample_prior
+from InvertibleFusionLib.training.losses import (
+    LossWeights,
+    dissimilarity,
+    multiscale_mmd,
+    negative_log_likelihood,
+)
+from InvertibleFusionLib.training.objective import Batch, Objective
+
+
+class FusionINNObjective(Objective):
+    """Fused image like both sources, sources back from the fused image alone, latent like its prior.
+
+    Args:
+        network: to train.
+        weights: of the losses.
+    """
+
+    def __init__(self, network: FusionINN, weights: LossWeights) -> None:
+        super().__init__()
+        self.network = network
+        self.weights = weights
+
+    @property
+    def trained(self) -> FusionINN:
+        """The FusionINN."""
+        return self.network
+
+    def parameters_of(self, turn: str) -> Iterable[nn.Parameter]:
+        """All of them."""
+        return self.network.parameters()
+
+    def initialize(self, images: Tensor) -> None:
+        """Set the activation normalization so that the first batch has mean 0 and deviation 1."""
+        self.network.flow.initialize(images)
+
+    def forward(self, batch: Batch, turn: str) -> dict[str, Tensor]:
+        """Scalars "total", "fusion", "decomposition" and "latent" (FusionINN, equations 1 to 5)."""
+        sources, weights = batch["images"], self.weights
+        z, rounding, target = self._noise(batch)
+        latent, log_determinant = self.network.flow.forward_and_log_determinant(sources)
+        image = self.network.image(latent)
+        fusion = dissimilarity(image.expand_as(sources), sources, weights.similarity)
+        decomposed = self.network.sources_from_image(self._rounded(image, rounding), z)
+        decomposition = dissimilarity(decomposed, sources, weights.similarity)
+        if weights.latent_loss == "likelihood":
+            latent_term = negative_log_likelihood(latent[:, 1:], log_determinant)
+        else:
+            latent_term = multiscale_mmd(latent[:, 1:], target)
+        total = weights.fusion * fusion + (1 - weights.fusion) * decomposition + weights.latent * latent_term
+        return {"total": total, "fusion": fusion, "decomposition": decomposition, "latent": latent_term}
+
+    def _noise(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """For each sample a draw of z, uniform numbers for the rounding, and a draw for the MMD to compare with."""
+        images = batch["images"]
+        shape = (1, *images.shape[2:])
+        drawn = []
+        for seed in batch["seed"].tolist():
+            generator = torch.Generator().manual_seed(seed)
+            z = sample_prior(self.network.configuration.prior, shape, generator)
+            drawn.append((z, torch.rand(shape, generator=generator), torch.randn(shape, generator=generator)))
+        z, rounding, target = (torch.stack(parts).to(images) for parts in zip(*drawn, strict=True))
+        return z, rounding, target
+
+    def _rounded(self, image: Tensor, rounding: Tensor) -> Tensor:
+        """Noise of the size of the rounding, which has a gradient, instead of the rounding, which has none."""
+        return image + (rounding - 0.5) / 2**self.weights.image_bits if self.weights.image_bits else image
