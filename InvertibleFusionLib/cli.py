@@ -12,7 +12,17 @@ from pathlib import Path
 from jsonargparse import ArgumentParser
 
 from InvertibleFusionLib._version import __version__
-from InvertibleFusionLib.commands import benchmark, decompose, demo, fuse, import_checkpoint, models, phantom, train
+from InvertibleFusionLib.commands import (
+    benchmark,
+    decompose,
+    demo,
+    fuse,
+    import_checkpoint,
+    manifest,
+    models,
+    phantom,
+    train,
+)
 from InvertibleFusionLib.errors import ConfigurationError, InvertibleFusionError
 
 COMMANDS = {
@@ -20,6 +30,7 @@ COMMANDS = {
     "decompose": decompose,
     "models": models,
     "import-checkpoint": import_checkpoint,
+    "manifest": manifest,
     "train": train,
     "phantom": phantom,
     "demo": demo,

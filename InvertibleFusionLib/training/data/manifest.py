@@ -181,7 +181,8 @@ def _row(case: Case, folder: Path) -> Row:
 
 
 def _relative(file: Path, folder: Path) -> str:
+    whole = file.parent.resolve() / file.name
     try:
-        return Path(os.path.relpath(file, folder)).as_posix()
+        return Path(os.path.relpath(whole, folder.resolve())).as_posix()
     except ValueError:  # another drive
-        return file.resolve().as_posix()
+        return whole.as_posix()
