@@ -29,15 +29,10 @@ def run(options: Namespace, _: ArgumentParser) -> None:
     patients = {case.patient: case.split for case in cases}
     splits = Counter(patients.values())
     contrasts = Counter(contrast for case in cases for contrast in case.files)
-    print(
-        f"Found {len(patients)} patients, {len(cases)} studies, {sum(case.mask is not None for case in cases)} masks."
-    )
+    masks = sum(case.mask is not None for case in cases)
+    print(f"Patients: {len(patients)}, studies: {len(cases)}, masks: {masks}.")
     print("Studies with each contrast: " + ", ".join(f"{name} {count}" for name, count in contrasts.items()) + ".")
-    print(
-        "Split by patient: "
-        + ", ".join(f"{count} {split}" for split, count in splits.items())
-        + "."
-    )
+    print("Split by patient: " + ", ".join(f"{count} {split}" for split, count in splits.items()) + ".")
     if found.left_out:
         print(f"Left out, {len(found.left_out)} in all:")
     for file, why in list(found.left_out.items())[:SHOWN]:

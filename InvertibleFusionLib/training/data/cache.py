@@ -14,6 +14,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from InvertibleFusionLib._version import __version__
+from InvertibleFusionLib.errors import UnreadableFileError
 from InvertibleFusionLib.training.data.cases import Arrays
 from InvertibleFusionLib.volumes.writing import staged
 
@@ -26,9 +27,16 @@ def cache_key(files: Iterable[Path], **settings: Any) -> str:
     Args:
         files: everything that was read; of a folder, all files in it.
         settings: JSON-ready, or anything whose ``str`` tells it from others.
+
+    Raises:
+        UnreadableFileError: when a file cannot be read.
     """
+    try:
+        digests = [digest(path) for path in files]
+    except OSError as error:
+        raise UnreadableFileError(f"{error.filename} cannot be read: {error.strerror}. Check its name.") from error
     said = {
-        "files": [digest(path) for path in files],
+        "files": digests,
         "settings": settings,
         "versions": [FORMAT, __version__, np.__version__, sitk.Version.VersionString()],
     }

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from InvertibleFusionLib.errors import ConfigurationError, InvertibleFusionError
+from InvertibleFusionLib.errors import ConfigurationError, InvertibleFusionError, OutputError
 from InvertibleFusionLib.training.data.cache import cache_key, cached
 from InvertibleFusionLib.training.data.cases import Case, case_of_folder, load_case, require_contrasts
 from InvertibleFusionLib.training.data.hdf5 import load_h5
@@ -118,6 +118,7 @@ def load_stocks(
 
     Raises:
         ConfigurationError: naming each unusable case and why.
+        OutputError: when the cache cannot be written.
     """
     if not contrasts:
         raise ConfigurationError("There is no contrast to read.")
@@ -156,8 +157,12 @@ def _stock(source: DataSource, reading: _Reading, problems: list[str]) -> Stock:
         for job in reading.jobs(source):
             try:
                 grouped.setdefault(job.patient, []).extend(job.read())
+            except OutputError:  # the cache's mistake, not the case's
+                raise
             except InvertibleFusionError as error:
                 problems.append(f"{job.name}: {error}")
+    except OutputError:
+        raise
     except InvertibleFusionError as error:
         problems.append(f"{source.name}: {error}")
     return LoadedStock(source.weight, list(grouped.values()))

@@ -73,7 +73,8 @@ def load_pngs(
     grouped: dict[str, list[tuple[str, NDArray[np.float32]]]] = {}
     for stem in wanted:
         try:
-            grouped.setdefault(case_of(stem), []).append((stem, _pair(stem, files, contrasts)))
+            pair = _pair(stem, files, contrasts)
+            grouped.setdefault(case_of(stem), []).append((stem, pair))
         except (ConfigurationError, UnreadableFileError) as error:
             problems.append(str(error))
     patients: dict[str, PatientSlices] = {}
