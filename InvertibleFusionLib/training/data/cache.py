@@ -108,7 +108,8 @@ def _read(folder: Path, name: str) -> Arrays | None:
         files = [images, mask][: len(digests)]
         if not files or [_sha256(file) for file in files] != digests:
             return None
-        arrays = [np.load(file, mmap_mode="r", allow_pickle=False) for file in files]
+        # Copy on write: torch wants arrays that could be written; the file never is.
+        arrays = [np.load(file, mmap_mode="c", allow_pickle=False) for file in files]
     except (OSError, ValueError, TypeError):
         return None
     return arrays[0], arrays[1] if len(arrays) > 1 else None

@@ -45,6 +45,8 @@ def case_of_folder(folder: Path, patient: str, contrasts: Sequence[str], mask: s
     Raises:
         ConfigurationError: naming the files that are missing.
     """
+    if not folder.is_dir():
+        raise ConfigurationError(f"there is no folder {folder}. Check its name and the data folder.")
     files = {contrast: _file(folder, contrast) for contrast in dict.fromkeys([*contrasts, *([mask] if mask else [])])}
     missing = [name for name, file in files.items() if file is None]
     if missing:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from InvertibleFusionLib.errors import ConfigurationError, OutputError
 from InvertibleFusionLib.training.data import (
@@ -60,6 +61,7 @@ def test_the_second_run_reads_nothing_and_sees_the_same(
         np.testing.assert_array_equal(patient.images, plain.images)
         np.testing.assert_array_equal(patient.mask, plain.mask)
         assert patient.contrasts == plain.contrasts
+        torch.from_numpy(patient.images)  # warns, which is an error here, of arrays that cannot be written
     assert not list((tmp_path / "cache").glob(".*"))
 
 
@@ -120,7 +122,7 @@ def test_a_cache_that_cannot_be_written_is_told(
 
 def test_missing_files_are_reported_with_a_cache_as_without(tmp_path: Path) -> None:
     sources = [replace(SOURCE, mask=""), DataSource("h5", "licence", "attribution", h5=Path("gone.h5"))]
-    with pytest.raises(ConfigurationError, match=r"(?s)2 cases.*p: there is no T1Gd.*gone\.h5 cannot be read"):
+    with pytest.raises(ConfigurationError, match=r"(?s)2 cases.*p: there is no folder.*gone\.h5 cannot be read"):
         load_patients(sources, PAIR, tmp_path, for_reporting, cache=tmp_path / "cache")
 
 

@@ -125,7 +125,7 @@ def test_all_unusable_cases_are_reported_together(tmp_path: Path, write_patient:
     with pytest.raises(ConfigurationError, match="7 cases cannot be used") as caught:
         load_stocks([source(*names)], PAIR, tmp_path, for_reporting)
     said = str(caught.value).splitlines()[1:]
-    expected = ["no FLAIR", "cut short|damaged|stop", "overlap", "constant", "1 of", "label map", "no T1Gd, no FLAIR"]
+    expected = ["no FLAIR", "cut short|damaged|stop", "overlap", "constant", "1 of", "label map", "no folder"]
     assert len(said) == 7
     for line, name, reason in zip(said, names[1:], expected, strict=True):
         assert line.startswith(f"- {name}: ")
