@@ -76,6 +76,7 @@ def test_an_endless_stock_makes_few_patients_and_draws_all_of_them(monkeypatch: 
     drawn = [endless.draw(index, np.random.default_rng([0, index])).patient for index in range(steps)]
     assert sorted(set(map(int, drawn))) == list(range(WINDOW + 3))
     assert len(made) == len(set(made))
+    assert len(endless._kept) == WINDOW + 1
     # A run that goes on in the middle sees the same patients without the earlier ones.
     later = stock(count=10**9).draw(steps - 1, np.random.default_rng([0, steps - 1]))
     assert later.patient == drawn[-1]
