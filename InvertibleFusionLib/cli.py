@@ -44,6 +44,7 @@ DONE, MISTAKE, CANCELLED = 0, 1, 130
 EXTRAS = {
     "matplotlib": "evaluation",
     "jinja2": "evaluation",
+    "torchmetrics": "evaluation",
     "FrEIA": "benchmark",
     "h5py": "training",
     "lightning_fabric": "training",

@@ -15,7 +15,7 @@ MAY_IMPORT = {
     "volumes": {"errors"},
     "phantom": {"volumes", "errors"},
     "inference": {"models", "volumes", "errors"},
-    "metrics": set(),
+    "metrics": {"errors"},
     "training": {"inference", "models", "volumes", "metrics", "errors", "phantom"},
     "evaluation": {"training", "inference", "models", "volumes", "metrics", "errors", "phantom"},
     "commands": {"evaluation", "training", "inference", "models", "volumes", "phantom", "errors"},
