@@ -125,6 +125,7 @@ def _edges(image: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.
     padded = np.pad(image, 1)
     columns = padded[:-2] + 2 * padded[1:-1] + padded[2:]
     rows = padded[:, :-2] + 2 * padded[:, 1:-1] + padded[:, 2:]
+    # Right to left and top to bottom, as the kernels of Qabf.m: which sign meets +π/2 changes the index by some .02.
     across, down = columns[:, :-2] - columns[:, 2:], rows[2:] - rows[:-2]
     upright = across == 0
     orientation = np.where(upright, np.pi / 2, np.arctan(down / np.where(upright, 1, across)))
