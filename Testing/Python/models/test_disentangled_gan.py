@@ -142,6 +142,21 @@ def test_content_of_a_missing_source_never_reaches_the_output(preset: str, prese
             assert torch.equal(getattr(got, field.name), getattr(expected, field.name)), field.name
 
 
+def test_the_encoder_of_a_missing_source_never_reaches_the_output() -> None:
+    """It would give the features of a black slice, which is something else than none."""
+    network, sources, present = tiny(sources=3), slices(1, 3, 20, 20), torch.tensor([[True, False, True]])
+    expected = network(sources, present)
+    for parameter in network.shared_encoders[1].parameters():
+        torch.nn.init.normal_(parameter)
+    assert torch.equal(network(sources, present), expected)
+
+
+def test_pseudo_target_of_a_subset_starts_as_the_mean_of_those_present() -> None:
+    sources = slices(1, 3, 20, 20)
+    pseudo_target = tiny(sources=3).inspect(sources, torch.tensor([[True, False, True]])).pseudo_target
+    torch.testing.assert_close(pseudo_target[0, 0], (sources[0, 0] + sources[0, 2]) / 2)
+
+
 def test_a_present_source_does_reach_the_output() -> None:
     network = tiny(sources=3).eval()
     sources = slices(1, 3, 20, 20)
@@ -212,6 +227,19 @@ def test_inspection_shows_what_the_image_was_made_with() -> None:
     with torch.no_grad():
         network.local_adaptive_fusion.bias += 0.4
     assert not torch.equal(network.inspect(sources).mean, synthesis.mean)
+
+
+@pytest.mark.parametrize(("preset", "lowest"), [("default", 0.0), ("paper", -1.0)])
+def test_encoders_see_the_range_of_the_preset_and_laf_the_slices_themselves(preset: str, lowest: float) -> None:
+    network = tiny(preset, start_as_mean=True)
+    seen: list[Tensor] = []
+    for encoder in (*network.shared_encoders, network.specific_encoder):
+        encoder.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0].detach()))
+    sources = (slices(1, 1, 20, 20) > 0.5).float().repeat(1, 2, 1, 1)
+    synthesis = network.inspect(sources)
+    torch.testing.assert_close(synthesis.pseudo_target, sources[:, :1])
+    for each in seen:
+        assert (float(each.min()), float(each.max())) == pytest.approx((lowest, 1.0))
 
 
 def test_paper_preset_leaves_the_deviation_unbounded() -> None:
