@@ -140,7 +140,8 @@ class FusionINN(nn.Module):
         """Take fused images apart.
 
         With a latent: the true inverse of (y, z); the image is not read. Without: mean and standard deviation of the
-        sources over ``samples`` draws of z, from the image alone.
+        sources over ``samples`` draws of z, from the image alone. Every second draw mirrors the one before (antithetic
+        variates, Hammersley and Morton 1956): what depends on z linearly, nearly everything here, leaves the mean.
 
         Args:
             image: (batch, 1, rows, columns) in [0, 1].
@@ -154,16 +155,24 @@ class FusionINN(nn.Module):
         """
         if latent is not None:
             return self.inverse(latent), None
+        prior = self.configuration.prior
         generators = [torch.Generator().manual_seed(seed) for seed in (seeds or range(len(image)))]
         mean = squares = torch.zeros_like(image).repeat(1, 2, 1, 1)
+        z = torch.empty(0)
         for sample in range(1, samples + 1):
-            z = [sample_prior(self.configuration.prior, tuple(image.shape[1:]), each) for each in generators]
-            drawn = self.sources_from_image(image, torch.stack(z).to(image))
+            if sample % 2:
+                draws = [sample_prior(prior, tuple(image.shape[1:]), generator) for generator in generators]
+                z = torch.stack(draws).to(image)
+            else:
+                z = mirrored(prior, z)
+            drawn = self.sources_from_image(image, z)
             # Welford's running moments: no cancellation, and memory does not grow with the samples.
             change = drawn - mean
             mean = mean + change / sample
             squares = squares + change * (drawn - mean)
-        return mean, (squares / (samples - 1)).sqrt() if samples > 1 else None
+        # The mean of mirrored pairs is no estimate from the same draws: it costs the spread no degree of freedom.
+        degrees = samples - samples % 2
+        return mean, (squares / degrees).sqrt() if samples > 1 else None
 
 
 def sample_prior(prior: Prior, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
@@ -173,6 +182,13 @@ def sample_prior(prior: Prior, shape: tuple[int, ...], generator: torch.Generato
     if prior == "uniform":
         return torch.rand(shape, generator=generator)
     return torch.full(shape, 1.0 if prior == "one" else 0.0)
+
+
+def mirrored(prior: Prior, z: Tensor) -> Tensor:
+    """The draw on the other side of the prior's centre, as likely as z."""
+    if prior == "normal":
+        return -z
+    return 1 - z if prior == "uniform" else z
 
 
 def multiply_adds_per_pixel(network: nn.Module) -> int:

@@ -115,21 +115,36 @@ def test_black_and_white_images_decompose_to_finite_values(value: float) -> None
     assert bool(torch.isfinite(mean).all() and torch.isfinite(spread).all())
 
 
-def test_mean_and_spread_are_those_of_the_samples() -> None:
+@pytest.mark.parametrize(("samples", "degrees"), [(5, 4), (6, 6)])
+def test_mean_and_spread_are_those_of_mirrored_samples(samples: int, degrees: int) -> None:
     network = trained_like("default")
     image = torch.rand(2, 1, 8, 6)
-    mean, spread = network.decompose(image, samples=5, seeds=[7, 8])
+    mean, spread = network.decompose(image, samples=samples, seeds=[7, 8])
     assert spread is not None
     for entry, seed in enumerate((7, 8)):
         generator = torch.Generator().manual_seed(seed)
-        draws = [
-            network.sources_from_image(image[entry : entry + 1], torch.randn(1, 1, 8, 6, generator=generator))[
-                0
-            ].numpy()
-            for _ in range(5)
-        ]
-        np.testing.assert_allclose(mean[entry], np.mean(draws, axis=0), rtol=1e-4, atol=1e-5)
-        np.testing.assert_allclose(spread[entry], np.std(draws, axis=0, ddof=1), rtol=1e-3, atol=1e-5)
+        pairs = [torch.randn(1, 1, 8, 6, generator=generator) for _ in range(3)]
+        draws = np.stack(
+            [
+                network.sources_from_image(image[entry : entry + 1], sign * z)[0].numpy()
+                for z in pairs
+                for sign in (1, -1)
+            ][:samples]
+        )
+        np.testing.assert_allclose(mean[entry], draws.mean(axis=0), rtol=1e-4, atol=1e-5)
+        expected = np.sqrt(((draws - draws.mean(axis=0)) ** 2).sum(axis=0) / degrees)
+        np.testing.assert_allclose(spread[entry], expected, rtol=1e-3, atol=1e-5)
+
+
+def test_mirrored_samples_find_mean_and_spread_of_a_linear_way_back() -> None:
+    """x = image ± .3·z: two draws give the mean exactly, many the spread, neither too small nor too large."""
+    network = trained_like("default")
+    network.sources_from_image = lambda image, z: torch.cat((image + 0.3 * z, image - 0.3 * z), 1)  # type: ignore[method-assign]
+    image = torch.rand(1, 1, 100, 100)
+    mean, spread = network.decompose(image, samples=8)
+    torch.testing.assert_close(mean, image.repeat(1, 2, 1, 1))
+    assert spread is not None
+    assert float(spread.square().mean().sqrt()) == pytest.approx(0.3, rel=0.02)
 
 
 def test_single_sample_has_no_spread() -> None:
