@@ -44,6 +44,7 @@ def check_file(path: Path) -> None:
 
 def run(options: Namespace, parser: ArgumentParser) -> None:
     """Train, measure, write the model file."""
+    from InvertibleFusionLib.evaluation.curves_figure import draw_curves
     from InvertibleFusionLib.training.configuration import TrainingConfiguration
     from InvertibleFusionLib.training.run import dry_run, train_model
 
@@ -62,7 +63,9 @@ def run(options: Namespace, parser: ArgumentParser) -> None:
         card = train_model(configuration, out, progress.step, resume)
     if card is None:
         return
-    print(f"Wrote {out}.")
+    curves = out.with_suffix(".training") / "curves.csv"
+    draw_curves(curves, configuration.name, curves.with_suffix(".png"))
+    print(f"Wrote {out}. Its curves and the measures of every slice are in {curves.parent}.")
     for metric in card.metrics:
         if "mean" in metric:
             print(f"{metric['name']}: {metric['mean']:.4f} ± {metric['standard_deviation']:.4f} on {metric['data']}")
