@@ -55,16 +55,22 @@ class Permutation(InvertibleLayer):
 class InvertibleConvolution(InvertibleLayer):
     """A learned 1×1 convolution, W = P L (U + diag(±exp log_diagonal)) (Kingma and Dhariwal 2018, Glow, section 3.2).
 
-    Starts as a random rotation. P and the signs stay fixed; L is unit lower, U strictly upper triangular. The inverse
-    is solved in float64, since a nearly singular W loses digits in float32.
+    P and the signs stay fixed; L is unit lower, U strictly upper triangular. The inverse is solved in float64, since a
+    nearly singular W loses digits in float32.
+
+    Args:
+        channels: of the input.
+        generator: of the random rotation that W starts as; None starts as the identity.
     """
 
     permutation: Tensor
     sign: Tensor
 
-    def __init__(self, channels: int, generator: torch.Generator) -> None:
+    def __init__(self, channels: int, generator: torch.Generator | None) -> None:
         super().__init__()
-        rotation = torch.linalg.qr(torch.randn(channels, channels, generator=generator, dtype=torch.float64))[0]
+        rotation = torch.eye(channels, dtype=torch.float64)
+        if generator is not None:
+            rotation = torch.linalg.qr(torch.randn(channels, channels, generator=generator, dtype=torch.float64))[0]
         permutation, lower, upper = torch.linalg.lu(rotation)
         diagonal = upper.diagonal()
         self.register_buffer("permutation", permutation.float())
@@ -91,6 +97,14 @@ class InvertibleConvolution(InvertibleLayer):
     def forward_and_log_determinant(self, x: Tensor) -> tuple[Tensor, Tensor]:
         pixels = x.shape[2] * x.shape[3]
         return self.forward(x), (self.log_diagonal.sum() * pixels).expand(x.shape[0])
+
+    def _load_from_state_dict(self, *args: object, **kwargs: object) -> None:
+        super()._load_from_state_dict(*args, **kwargs)
+        places, identity = self.permutation.argmax(dim=1), torch.eye(len(self.sign)).to(self.permutation)
+        if len(set(places.tolist())) < len(places) or not torch.equal(self.permutation, identity[places]):
+            raise ValueError(f"{self.permutation.tolist()} is not a permutation of {len(places)} channels.")
+        if not bool((self.sign.abs() == 1).all()):
+            raise ValueError(f"{self.sign.tolist()} are not signs.")
 
 
 def _mix(x: Tensor, matrix: Tensor) -> Tensor:

@@ -200,3 +200,19 @@ def test_an_order_that_is_no_permutation_is_not_loaded() -> None:
     layer = Permutation([1, 0])
     with pytest.raises(ValueError, match=r"\[1, 1\]"):
         layer.load_state_dict({"order": torch.tensor([1, 1])})
+
+
+def test_convolution_without_a_generator_starts_as_the_identity_and_can_be_trained_away_from_it() -> None:
+    layer, x = InvertibleConvolution(3, None), torch.randn(1, 3, 4, 4, generator=generator())
+    assert torch.equal(layer(x), x)
+    layer(x).square().sum().backward()
+    assert all(parameter.grad is not None and bool(parameter.grad.any()) for parameter in layer.parameters())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("permutation", torch.zeros(3, 3)), ("permutation", torch.ones(3, 3)), ("sign", torch.zeros(3))]
+)
+def test_a_convolution_that_cannot_be_inverted_is_not_loaded(name: str, value: Tensor) -> None:
+    layer = InvertibleConvolution(3, generator())
+    with pytest.raises(ValueError, match="permutation" if name == "permutation" else "signs"):
+        layer.load_state_dict({**layer.state_dict(), name: value})
