@@ -191,22 +191,6 @@ def mirrored(prior: Prior, z: Tensor) -> Tensor:
     return 1 - z if prior == "uniform" else z
 
 
-def multiply_adds_per_pixel(network: nn.Module) -> int:
-    """Multiply-adds of all convolutions for one pixel of a slice in one direction.
-
-    Convolutions on squeezed channels run at a quarter of the pixels. They are told by their position in the flow.
-    """
-    total, divisor = 0, 1
-    for module in network.modules():
-        if isinstance(module, Squeeze):
-            divisor = 4
-        elif isinstance(module, Unsqueeze):
-            divisor = 1
-        elif isinstance(module, nn.Conv2d):
-            total += module.weight.numel() // divisor
-    return total
-
-
 def _layers(configuration: FusionINNConfiguration) -> list[InvertibleLayer]:
     """ActNorm, then blocks at full and half resolution in turn with a permutation between them; none after the last."""
     generator = torch.Generator().manual_seed(configuration.permutation_seed)

@@ -6,13 +6,8 @@ import torch
 
 from InvertibleFusionLib.errors import ConfigurationError
 from InvertibleFusionLib.evaluation.freia_graph import freia_graph
-from InvertibleFusionLib.models.fusioninn import (
-    PRESETS,
-    FusionINN,
-    FusionINNConfiguration,
-    multiply_adds_per_pixel,
-    sample_prior,
-)
+from InvertibleFusionLib.models.cost import multiply_adds_per_pixel
+from InvertibleFusionLib.models.fusioninn import PRESETS, FusionINN, FusionINNConfiguration, sample_prior
 
 
 def trained_like(preset: str, seed: int = 1) -> FusionINN:
