@@ -1,4 +1,4 @@
-"""InvertibleFusion: fuse co-registered brain volumes, take the fused image apart again. Research use only.
+"""InvertibleFusion: fuse brain volumes, take the fused image apart again, synthesize contrasts. Research use only.
 
     from InvertibleFusionLib import Volume, load_model, fuse, decompose
 
@@ -12,7 +12,7 @@ The layers, from the bottom up; imports run downwards only:
     models      ← flows     the networks, and the files that hold them
     volumes                 arrays with a place in the patient; reading, writing, grids, intensities, slices
     phantom     ← volumes               simulated patients
-    inference   ← models, volumes       the slice engine and its tasks: fuse, decompose
+    inference   ← models, volumes       the slice engine and its tasks: fuse, synthesize, decompose
     metrics                 how good an image is
     training    ← inference, metrics, phantom   data, losses, the loop
     evaluation  ← training, phantom     comparisons with other ways of doing it, the demonstration
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from InvertibleFusionLib.inference.decomposition import Decomposition, Estimate, decompose
     from InvertibleFusionLib.inference.fusion import Fusion, fuse
     from InvertibleFusionLib.inference.plan import Settings
+    from InvertibleFusionLib.inference.synthesis import Synthesis, synthesize
     from InvertibleFusionLib.models.shipped import load_model
     from InvertibleFusionLib.volumes.volume import Volume
 
@@ -42,10 +43,12 @@ _HOME = {
     "Fusion": "inference.fusion",
     "InvertibleFusionError": "errors",
     "Settings": "inference.plan",
+    "Synthesis": "inference.synthesis",
     "Volume": "volumes.volume",
     "decompose": "inference.decomposition",
     "fuse": "inference.fusion",
     "load_model": "models.shipped",
+    "synthesize": "inference.synthesis",
 }
 
 __all__ = [
@@ -54,11 +57,13 @@ __all__ = [
     "Fusion",
     "InvertibleFusionError",
     "Settings",
+    "Synthesis",
     "Volume",
     "__version__",
     "decompose",
     "fuse",
     "load_model",
+    "synthesize",
 ]
 
 

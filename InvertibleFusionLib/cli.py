@@ -22,12 +22,14 @@ from InvertibleFusionLib.commands import (
     manifest,
     models,
     phantom,
+    synthesize,
     train,
 )
 from InvertibleFusionLib.errors import ConfigurationError, InvertibleFusionError
 
 COMMANDS = {
     "fuse": fuse,
+    "synthesize": synthesize,
     "decompose": decompose,
     "models": models,
     "import-checkpoint": import_checkpoint,
@@ -131,7 +133,8 @@ def _overview() -> str:
     lines = [f"  {name:<{width}}  {command.__doc__}" for name, command in COMMANDS.items()]
     return "\n".join(
         [
-            "invertible-fusion: fuse co-registered brain volumes, and take the fused image apart again.",
+            "invertible-fusion: fuse co-registered brain volumes, take the fused image apart again, and synthesize",
+            "missing contrasts.",
             "Research use only. Not certified for diagnosis.",
             "",
             *lines,

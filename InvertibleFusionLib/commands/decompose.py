@@ -1,4 +1,4 @@
-"""Take a fused image apart into its sources."""
+"""Take a fused image apart into its sources, or go back from synthetic images."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,14 +12,26 @@ if TYPE_CHECKING:
     from InvertibleFusionLib.volumes.volume import Volume
 
 
+WHAT_IT_SHOWS = {
+    "round trip": (
+        "Round trip: the network's own full output, run backwards. It shows that the arithmetic lost nothing, not that "
+        "the synthetic image is right or tells its sources."
+    ),
+    "target alone": (
+        "From the target image alone: what a single contrast tells of the others by this model. Synthetic: a network "
+        "made it, no scanner."
+    ),
+}
+
+
 def add_arguments(parser: ArgumentParser) -> None:
     """Describe the options."""
-    parser.add_argument("image", type=Path, help="the fused image")
+    parser.add_argument("images", nargs="+", type=Path, help="the fused image, or all synthetic images of a synthesis")
     parser.add_argument("--latent", type=Path, help="latent.nrrd written with it: the sources come back exactly")
-    parser.add_argument("--out", type=Path, help="folder for the results; default: the image's")
+    parser.add_argument("--out", type=Path, help="folder for the results; default: the first image's")
     parser.add_argument("--model", help="shipped name or file; default: the one in the image's record")
     parser.add_argument(
-        "--samples", type=int, default=8, help="draws for mean and spread from the image alone (default: 8)"
+        "--samples", type=int, default=8, help="draws for mean and spread from a fused image alone (default: 8)"
     )
     parser.add_argument("--seed", type=int, default=0, help="of the draws (default: 0)")
     parser.add_argument("--certify", action="store_true", help="with the latent: float64, checked bit for bit")
@@ -35,14 +47,14 @@ def run(options: Namespace, _: ArgumentParser) -> None:
     from InvertibleFusionLib.volumes.volume import Volume
     from InvertibleFusionLib.volumes.writing import staged, write_into_stage
 
-    image = Volume.read(options.image)
+    images = [Volume.read(path) for path in options.images]
     latent = None if options.latent is None else Volume.read(options.latent)
-    model = load_model(options.model or _recorded_model(image, latent, options.image))
-    out = options.out or options.image.parent
+    model = load_model(options.model or _recorded_model(images[0], latent, options.images[0]))
+    out = options.out or options.images[0].parent
     with staged(out) as stage, Progress("decomposing") as progress:
         result = decompose(
             model,
-            image,
+            images,
             latent=latent,
             samples=options.samples,
             seed=options.seed,
@@ -55,22 +67,24 @@ def run(options: Namespace, _: ArgumentParser) -> None:
     if not result.record["sources"]:
         print("The image carries no record of its sources: the results are in the network's numbers, about 0 to 1.")
     say_certificate(result.record)
+    if result.record["settings"]["way"] in WHAT_IT_SHOWS:
+        print(WHAT_IT_SHOWS[result.record["settings"]["way"]])
     for name, volume in result.named_volumes().items():
         print(f"{out / name}.nrrd: {volume.name}")
     print(NOTICE)
 
 
 def _recorded_model(image: "Volume", latent: "Volume | None", path: Path) -> str:
-    from InvertibleFusionLib.inference.record import fusion_record
+    from InvertibleFusionLib.inference.record import forward_record
     from InvertibleFusionLib.models.shipped import shipped_models
 
-    record = fusion_record(image) or (None if latent is None else fusion_record(latent))
+    record = forward_record(image) or (None if latent is None else forward_record(latent))
     if record is None:
         raise ConfigurationError(
-            f"{path} carries no record of the model that fused it. Name the model (--model), if you know it."
+            f"{path} carries no record of the model that made it. Name the model (--model), if you know it."
         )
     if record.model_name not in shipped_models():
         raise ConfigurationError(
-            f"{path} was fused by the model {record.model_name}, which is not shipped. Give its file (--model FILE)."
+            f"{path} was made by the model {record.model_name}, which is not shipped. Give its file (--model FILE)."
         )
     return record.model_name

@@ -1,1 +1,1 @@
-"""The slice engine and its tasks: fuse and decompose."""
+"""The slice engine and its tasks: fuse, synthesize and decompose."""

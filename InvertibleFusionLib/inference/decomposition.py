@@ -1,41 +1,23 @@
-"""Taking fused images apart: exactly with the latent, or as well as the image alone allows."""
+"""Going back: fused and synthetic images to their sources, exactly with the latent, or as the image alone allows."""
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from InvertibleFusionLib.errors import (
-    CertificationError,
-    ConfigurationError,
-    GridMismatchError,
-    RecordMismatchError,
-    UnsuitableVolumeError,
-)
-from InvertibleFusionLib.inference.fusion import OnSlice, as_voxel_type, finish
-from InvertibleFusionLib.inference.plan import Settings, exact_plan, free_plan
-from InvertibleFusionLib.inference.record import FusionRecord, SourceRecord, fusion_record, new_record, with_result
-from InvertibleFusionLib.inference.slice_engine import FinishedSlice, Outputs, SliceJob, run_slices
-from InvertibleFusionLib.inference.sources import voxel_digest
-from InvertibleFusionLib.models.model import FusionNetwork, Model
-from InvertibleFusionLib.volumes.grid import describe_difference, same_grid
-from InvertibleFusionLib.volumes.intensity import IDENTITY_SCALE
-from InvertibleFusionLib.volumes.slices import SliceStack, slice_axis
-from InvertibleFusionLib.volumes.suitability import require_finite, require_no_label_map
+from InvertibleFusionLib.errors import CertificationError, ConfigurationError
+from InvertibleFusionLib.inference import ways_back
+from InvertibleFusionLib.inference.belonging import require_result_image
+from InvertibleFusionLib.inference.plan import Plan, Settings
+from InvertibleFusionLib.inference.record import ForwardRecord, SourceRecord, new_record, with_result
+from InvertibleFusionLib.inference.slice_engine import FinishedSlice, OnSlice, SliceJob, finish, finished_slices
+from InvertibleFusionLib.inference.sources import as_voxel_type, voxel_digest
+from InvertibleFusionLib.inference.ways_back import WayBack
+from InvertibleFusionLib.models.model import Model, SynthesisNetwork
+from InvertibleFusionLib.volumes.slices import split_channels
 from InvertibleFusionLib.volumes.volume import Volume
-
-OUTSIDE = 1e-3
-"""How far beyond [0, 1] rounding may bring a fused image that was stored and read again."""
-
-IMAGE_TOLERANCE = 1e-6
-"""How far sigmoid(y) may be from the image: sigmoids of different processors differ by a few 1e-8."""
-
-HIDDEN_CHANNELS_IN_FLIGHT = 256
-"""Upper estimate of float32 maps alive per slice, for sizing batches on an accelerator."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +25,9 @@ class Estimate:
     """One source, as a decomposition gives it.
 
     Attributes:
-        mean: in the source's own numbers and units, on the fused image's grid.
-        spread: standard deviation over the samples, same units; None on the exact way and for a single sample.
+        mean: in the source's own numbers and units, on the image's grid; its name and record say which way it came.
+        spread: standard deviation over the samples, same units; None on the exact way, for a single sample, and for
+            synthesis models, which draw nothing.
     """
 
     mean: Volume
@@ -56,7 +39,7 @@ class Decomposition:
     """What decomposing gives.
 
     Attributes:
-        sources: in the order in which they were fused.
+        sources: in the order in which they were fused or synthesized from.
         record: how it came to be; also in every volume.
     """
 
@@ -64,7 +47,11 @@ class Decomposition:
     record: dict[str, Any]
 
     def named_volumes(self) -> dict[str, Volume]:
-        """All volumes by the names of their files: exact-1-ADC, or mean-1-ADC and spread-1-ADC, and so on."""
+        """All volumes by the names of their files.
+
+        Of fused images exact-1-ADC, or mean-1-ADC and spread-1-ADC; of synthetic ones round-trip-1-T1, or
+        from-target-1-T1; and so on.
+        """
         volumes: dict[str, Volume] = {}
         for number, estimate in enumerate(self.sources, 1):
             for volume in (estimate.mean, estimate.spread):
@@ -77,7 +64,7 @@ class Decomposition:
 
 def decompose(
     model: Model,
-    image: Volume,
+    image: Volume | Sequence[Volume],
     *,
     latent: Volume | None = None,
     samples: int = 8,
@@ -86,19 +73,23 @@ def decompose(
     settings: Settings | None = None,
     on_slice: OnSlice | None = None,
 ) -> Decomposition:
-    """Take a fused image apart into its sources.
+    """Take a fused image apart into its sources, or go back from synthetic images.
 
-    With ``latent``: the true inverse, exact. Without: what the fused image alone tells, as mean and spread over
-    ``samples`` draws; the latent is neither needed nor used.
+    A fused image with ``latent``: the true inverse, exact. Without: what the fused image alone tells, as mean and
+    spread over ``samples`` draws; the latent is neither needed nor used.
+
+    A synthetic image with ``latent``: the *round trip*, the network's own full output inverted, exact. It shows that
+    the arithmetic lost nothing, not that the synthetic image is right. Without: what the target image alone tells,
+    which may also be a scan of the target contrast; one estimate, no draws.
 
     Args:
-        model: the model that fused the image.
-        image: the fused image.
+        model: the model that made the image.
+        image: the fused image, or all images of a synthesis in their order.
         latent: the latent volume that was kept with it.
-        samples: draws of the lost part, for the decomposition from the image alone.
+        samples: draws of the lost part, for the decomposition of a fused image from the image alone.
         seed: of the draws.
-        certify: with a latent: compute in float64, and check that every whole-numbered source is, bit for bit, the one
-            that was fused (by the digest in the record).
+        certify: with the latent of a fusion: compute in float64, and check that every whole-numbered source is, bit for
+            bit, the one that was fused (by the digest in the record).
         settings: device and so on.
         on_slice: called after every slice.
 
@@ -111,7 +102,7 @@ def decompose(
 
 def decompose_slices(
     model: Model,
-    image: Volume,
+    image: Volume | Sequence[Volume],
     *,
     latent: Volume | None = None,
     samples: int = 8,
@@ -123,195 +114,135 @@ def decompose_slices(
     """``decompose`` slice by slice: yields each finished slice of the first source; returns the ``Decomposition``.
 
     Raises:
-        ConfigurationError: no samples, certification without a latent, settings that cannot be exact.
+        ConfigurationError: no samples, certification without a latent or of a synthesis, a wrong number of images, a
+            network that cannot be run backwards, settings that cannot be exact.
         UnsuitableVolumeError: an image or latent with other components or values that are not finite.
-        RecordMismatchError: image, latent and model that do not belong together, or an image changed since.
-        GridMismatchError: a latent on another grid.
+        RecordMismatchError: images, latent and model that do not belong together, or an image changed since.
+        GridMismatchError: images or a latent on another grid.
         CertificationError: a source that is not the one that was fused.
         InferenceError: no such device, values that are not finite, memory exhausted.
     """
-    _require_fused_image(image)
+    images = [image] if isinstance(image, Volume) else list(image)
+    _require_number(model, images)
+    chosen = settings or Settings()
+    if isinstance(model.network, SynthesisNetwork):
+        way = _way_of_synthesis(model, images, latent, certify, chosen)
+    else:
+        way = _way_of_fusion(model, images[0], latent, samples, seed, certify, chosen)
+    filling = _Filling.empty(way, double=certify)
+    job = SliceJob(way.stack.count, way.load, way.compute, filling.store)
+    shown = way.stack.slices(filling.means[0])
+    plan = yield from finished_slices(job, model.network, way.plan, first, shown)
+    return _finished(model, way, filling, plan)
+
+
+def _require_number(model: Model, images: Sequence[Volume]) -> None:
+    outputs = model.card.outputs if isinstance(model.network, SynthesisNetwork) else ["the fused image"]
+    if len(images) != len(outputs):
+        raise ConfigurationError(
+            f"To go back the model {model.card.name} needs {' and '.join(outputs)}, in this order; {len(images)} "
+            "images were given."
+        )
+
+
+def _way_of_fusion(
+    model: Model, image: Volume, latent: Volume | None, samples: int, seed: int, certify: bool, settings: Settings
+) -> WayBack:
+    require_result_image(image, 1, "fused")
     if seed < 0:
         raise ConfigurationError(f"The seed is a whole number from 0 on, not {seed}.")
     if samples < 1:
         raise ConfigurationError(f"A decomposition from the image alone needs at least one sample, not {samples}.")
     if certify and latent is None:
         raise ConfigurationError("Only the exact way can be certified. Give the latent that was kept with the image.")
-    origin = _origin(model, image, latent)
-    _require_unit_range(image)
-    stack = SliceStack(image.grid, origin.slice_axis, model.network.multiple)
-    _require_scales_fit(origin, stack, image)
-    filling = _Filling.empty(origin, stack, with_spread=latent is None and samples > 1, double=certify)
-    if latent is not None:
-        _require_belongs(image, latent, stack, origin, model)
-        plan = exact_plan(settings or Settings(), double=certify)
-        job = _exact_job(latent, stack, filling)
-    else:
-        pixels = stack.padded_shape[0] * stack.padded_shape[1]
-        plan = free_plan(settings or Settings(), 4 * HIDDEN_CHANNELS_IN_FLIGHT * pixels)
-        job = _image_alone_job(image, stack, filling, samples, seed)
-    start = stack.count // 2 if first is None else first
-    for done, (index, used) in enumerate(run_slices(job, model.network, plan, start), 1):
-        plan = used  # memory may have run out: the record says what was done, not what was meant
-        yield FinishedSlice(index, done, stack.count, stack.slices(filling.means[0])[index])
-    alone = {"way": "image alone", "samples": samples, "seed": seed}
-    way = alone if latent is None else {"way": "exact", "certify": certify}
-    return _finished(model, origin, filling, {**plan.to_json(), **way})
+    network = model.fusion_network
+    if latent is None:
+        return ways_back.image_alone(model, network, image, samples, seed, settings)
+    return ways_back.exact(model, network, image, latent, certify, settings)
 
 
-def _origin(model: Model, image: Volume, latent: Volume | None) -> FusionRecord:
-    """What is known of how the image was fused; without any record, the model's inputs in the network's numbers."""
-    record = fusion_record(image) or (fusion_record(latent) if latent is not None else None)
-    if record is None:
-        axis = slice_axis(image.grid, "axial")
-        unknown = [SourceRecord(name, "", "float32", "", IDENTITY_SCALE, None) for name in model.card.inputs]
-        return FusionRecord(model.card.name, model.sha256, axis, "", unknown, {})
-    if record.model_sha256 != model.sha256:
-        raise RecordMismatchError(
-            f"{image.name} was fused by the model {record.model_name} (sha256 {record.model_sha256[:12]}…), not by "
-            f"{model.card.name} (sha256 {model.sha256[:12]}…). Take it apart with the model that fused it."
-        )
-    if len(record.sources) != model.network.sources:
-        raise RecordMismatchError(
-            f"The record in {image.name} speaks of {len(record.sources)} sources, the model {model.card.name} has "
-            f"{model.network.sources}."
-        )
-    return record
-
-
-def _require_fused_image(image: Volume) -> None:
-    if image.components != 1 or image.array.size == 0:
-        raise UnsuitableVolumeError(
-            f"{image.name} has {image.components} values per voxel, {image.array.size} in all; a fused image has one "
-            "per voxel. Give the fused image, not the latent."
-        )
-    require_finite(image)
-    require_no_label_map(image)
-
-
-def _require_unit_range(image: Volume) -> None:
-    smallest, largest = float(image.array.min()), float(image.array.max())
-    if smallest < -OUTSIDE or largest > 1 + OUTSIDE:
-        raise UnsuitableVolumeError(
-            f"{image.name} has values from {smallest:g} to {largest:g}; a fused image lies between 0 and 1. Give the "
-            "fused image itself, or scale it back to that range if it was stored in another."
-        )
-
-
-def _require_scales_fit(origin: FusionRecord, stack: SliceStack, image: Volume) -> None:
-    counts = {len(source.scale.gain) for source in origin.sources} - {1, stack.count}
-    if counts or not 0 <= origin.slice_axis <= 2:
-        raise RecordMismatchError(
-            f"{image.name} has {stack.count} slices, but its record holds intensity constants for {sorted(counts)}. "
-            "It was cropped since it was fused; take the whole image apart."
-        )
-
-
-def _require_belongs(image: Volume, latent: Volume, stack: SliceStack, origin: FusionRecord, model: Model) -> None:
-    if latent.components != model.network.sources:
-        raise UnsuitableVolumeError(
-            f"{latent.name} has {latent.components} values per voxel; the latent of {model.card.name} has "
-            f"{model.network.sources}."
-        )
-    require_finite(latent)
-    if not same_grid(stack.padded_grid, latent.grid):
-        raise GridMismatchError(
-            f"{latent.name} does not lie on the grid of {image.name}: it has "
-            f"{describe_difference(stack.padded_grid, latent.grid)}. Give the latent that was written with this image."
-        )
-    if origin.latent_sha256 and voxel_digest(latent.array) != origin.latent_sha256:
-        raise RecordMismatchError(
-            f"{latent.name} is not the latent that was kept with {image.name}, or it was changed since: its digest "
-            "differs from the one in the record. Give the unchanged latent, or leave it out to decompose what is shown."
-        )
-    worst = 0.0
-    for shown, kept in zip(stack.slices(image.array), stack.slices(latent.array), strict=True):
-        expected = torch.sigmoid(torch.from_numpy(np.ascontiguousarray(stack.crop(kept[..., 0])))).numpy()
-        worst = max(worst, float(np.abs(expected - shown).max()))
-    if worst > IMAGE_TOLERANCE:
-        raise RecordMismatchError(
-            f"{image.name} is not the image that {latent.name} belongs to, or it was changed since: values differ by "
-            f"up to {worst:.2g}. Give the unchanged fused image, or leave the latent out to decompose what is shown."
-        )
+def _way_of_synthesis(
+    model: Model, images: Sequence[Volume], latent: Volume | None, certify: bool, settings: Settings
+) -> WayBack:
+    if certify:
+        raise ConfigurationError("Only the decomposition of a fused image can be certified, not that of a synthesis.")
+    network = model.invertible_synthesis_network
+    if latent is None:
+        return ways_back.target_alone(model, network, images, settings)
+    return ways_back.round_trip(model, network, images, latent, settings)
 
 
 @dataclass
 class _Filling:
-    """The results while they are being filled, one (k, j, i) array for each source."""
+    """The results while they are being filled, one (k, j, i) or (k, j, i, 3) array for each source."""
 
-    origin: FusionRecord
-    stack: SliceStack
+    way: WayBack
     means: list[NDArray[Any]]
     spreads: list[NDArray[Any]]
 
     @classmethod
-    def empty(cls, origin: FusionRecord, stack: SliceStack, with_spread: bool, double: bool) -> "_Filling":
-        shape = tuple(reversed(stack.grid.size))
-        kept = [np.dtype(source.voxel_type) for source in origin.sources]
+    def empty(cls, way: WayBack, double: bool) -> "_Filling":
+        sources = way.origin.sources
+        size = tuple(reversed(way.stack.grid.size))
+        shapes = [size if source.components == 1 else (*size, source.components) for source in sources]
+        kept = [np.dtype(source.voxel_type) for source in sources]
         # float32 holds 24 bits: wider sources come back in float64.
         types = kept if double else [np.promote_types(dtype, np.float32) for dtype in kept]
-        spreads = [np.zeros(shape, np.float32) for _ in types] if with_spread else []
-        return cls(origin, stack, [np.zeros(shape, dtype) for dtype in types], spreads)
+        means = [np.zeros(shape, dtype) for shape, dtype in zip(shapes, types, strict=True)]
+        spreads = [] if way.spread_title is None else [np.zeros(shape, np.float32) for shape in shapes]
+        return cls(way, means, spreads)
 
     def store(self, index: int, outputs: list[NDArray[Any]]) -> None:
-        for number, source in enumerate(self.origin.sources):
-            mean = source.scale.undo(self.stack.crop(outputs[0][number]), index)
-            self.stack.slices(self.means[number])[index] = as_voxel_type(mean, self.means[number].dtype)
-            if self.spreads:
-                spread = source.scale.undo_spread(self.stack.crop(outputs[1][number]), index)
-                self.stack.slices(self.spreads[number])[index] = spread
+        sources, stack = self.way.origin.sources, self.way.stack
+        components = [source.components for source in sources]
+        estimates = split_channels(stack.crop(outputs[0]), components)
+        for source, array, values in zip(sources, self.means, estimates, strict=True):
+            stack.slices(array)[index] = as_voxel_type(source.scale.undo(values, index), array.dtype)
+        if self.spreads:
+            spreads = split_channels(stack.crop(outputs[1]), components)
+            for source, array, values in zip(sources, self.spreads, spreads, strict=True):
+                stack.slices(array)[index] = source.scale.undo_spread(values, index)
 
 
-def _exact_job(latent: Volume, stack: SliceStack, filling: _Filling) -> SliceJob:
-    slices = stack.slices(latent.array)
-
-    def compute(network: FusionNetwork, inputs: Tensor, indices: Sequence[int]) -> Outputs:
-        return (network.inverse(inputs),)
-
-    return SliceJob(stack.count, lambda index: np.moveaxis(slices[index], -1, 0), compute, filling.store)
-
-
-def _image_alone_job(image: Volume, stack: SliceStack, filling: _Filling, samples: int, seed: int) -> SliceJob:
-    slices = stack.slices(image.array)
-
-    def load(index: int) -> NDArray[Any]:
-        return stack.pad(slices[index].astype(np.float32))[None]
-
-    def compute(network: FusionNetwork, inputs: Tensor, indices: Sequence[int]) -> Outputs:
-        seeds = [int(np.random.SeedSequence([seed, index]).generate_state(1)[0]) for index in indices]
-        mean, spread = network.decompose(inputs, samples=samples, seeds=seeds)
-        return (mean,) if spread is None else (mean, spread)
-
-    return SliceJob(stack.count, load, compute, filling.store)
-
-
-def _finished(model: Model, origin: FusionRecord, filling: _Filling, settings: dict[str, Any]) -> Decomposition:
+def _finished(model: Model, way: WayBack, filling: _Filling, plan: Plan) -> Decomposition:
+    origin = way.origin
+    settings = {**plan.to_json(), **way.settings}
     record = new_record("decompose", model, settings, list(origin.data.get("sources", [])))
-    record["fused"] = {key: origin.data.get(key) for key in ("created", "library", "settings")}
+    record["synthetic"] = way.synthetic
+    made = "synthesized" if isinstance(model.network, SynthesisNetwork) else "fused"
+    record[made] = {key: origin.data.get(key) for key in ("created", "library", "settings")}
     if settings.get("certify"):
         record["certificate"] = _certificate(origin, filling)
-    kind = "exact" if settings["way"] == "exact" else "mean"
     estimates = []
     for number, source in enumerate(origin.sources):
-        mean = _result(record, filling, filling.means[number], source, kind, number)
-        spread = (
-            _result(record, filling, filling.spreads[number], source, "spread", number) if filling.spreads else None
-        )
+        mean = _result(record, way, filling.means[number], source, number, way.kind, way.title(_placed(source)))
+        spread = None
+        if way.spread_title is not None:
+            title = way.spread_title(_placed(source))
+            spread = _result(record, way, filling.spreads[number], source, number, "spread", title)
         estimates.append(Estimate(mean, spread))
     return Decomposition(estimates, record)
 
 
-def _result(
-    record: dict[str, Any], filling: _Filling, array: NDArray[Any], source: SourceRecord, kind: str, number: int
-) -> Volume:
+def _placed(source: SourceRecord) -> str:
     resampled = f" resampled onto the grid of {source.resampled_onto}" if source.resampled_onto else ""
-    way = {"exact": "", "mean": ", mean from the fused image alone", "spread": ", spread from the fused image alone"}
-    name = f"{source.name}{resampled}{way[kind]}"
+    return f"{source.name}{resampled}"
+
+
+def _result(
+    record: dict[str, Any],
+    way: WayBack,
+    array: NDArray[Any],
+    source: SourceRecord,
+    number: int,
+    kind: str,
+    name: str,
+) -> Volume:
     result = with_result(record, kind, name, source.units, source=number + 1, of=source.name)
-    return Volume.on_grid(array, filling.stack.grid, name=name, units=source.units, record=result)
+    return Volume.on_grid(array, way.stack.grid, name=name, units=source.units, record=result)
 
 
-def _certificate(origin: FusionRecord, filling: _Filling) -> list[dict[str, Any]]:
+def _certificate(origin: ForwardRecord, filling: _Filling) -> list[dict[str, Any]]:
     """Compare digests: the sources themselves need not be there any more."""
     certificate = []
     for source, array in zip(origin.sources, filling.means, strict=True):

@@ -9,6 +9,8 @@ from InvertibleFusionLib.errors import ConfigurationError, InferenceError
 
 Precision = Literal["auto", "float32", "float64", "bfloat16"]
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16}
+HIDDEN_CHANNELS_IN_FLIGHT = 256
+"""Upper estimate of float32 maps alive per slice, for sizing batches on an accelerator."""
 SHARE_OF_FREE_MEMORY = 0.5
 MOST_SLICES_AT_ONCE = 32
 
@@ -77,18 +79,18 @@ def exact_plan(settings: Settings, double: bool) -> Plan:
     return Plan(device, DTYPES[wanted], 1)
 
 
-def free_plan(settings: Settings, bytes_per_slice: int) -> Plan:
+def free_plan(settings: Settings, pixels: int) -> Plan:
     """A plan for results that need not be exact.
 
     Args:
         settings: what the user asks for.
-        bytes_per_slice: memory that a slice takes while it is computed.
+        pixels: of a slice as the network gets it.
     """
     device = find_device(settings.device)
     precision = settings.precision
     if precision == "auto":
         precision = "bfloat16" if device.type == "cuda" and torch.cuda.is_bf16_supported(False) else "float32"
-    return Plan(device, DTYPES[precision], settings.batch_size or _slices_at_once(device, bytes_per_slice))
+    return Plan(device, DTYPES[precision], settings.batch_size or _slices_at_once(device, pixels))
 
 
 def find_device(name: str) -> torch.device:
@@ -112,8 +114,9 @@ def find_device(name: str) -> torch.device:
     return device
 
 
-def _slices_at_once(device: torch.device, bytes_per_slice: int) -> int:
+def _slices_at_once(device: torch.device, pixels: int) -> int:
     if device.type != "cuda":
         return 1  # on a CPU one slice stays in the caches and larger batches are slower
     free = torch.cuda.mem_get_info(device)[0]
+    bytes_per_slice = 4 * HIDDEN_CHANNELS_IN_FLIGHT * pixels
     return max(1, min(MOST_SLICES_AT_ONCE, int(SHARE_OF_FREE_MEMORY * free / bytes_per_slice)))

@@ -20,15 +20,16 @@ RECORD_VERSION = 1
 
 @dataclass(frozen=True)
 class SourceRecord:
-    """What a fused image's record says of one source.
+    """What the record of a fused or synthetic image says of one source.
 
     Attributes:
         name: of the source.
         units: of its values, as its file stated them.
-        voxel_type: NumPy name of its type on the fused image's grid.
+        voxel_type: NumPy name of its type on the image's grid.
         voxels_sha256: digest of its voxels on that grid.
         scale: constants that its values were scaled with.
         resampled_onto: name of the volume whose grid it was resampled onto, or None.
+        components: values per voxel.
     """
 
     name: str
@@ -37,17 +38,21 @@ class SourceRecord:
     voxels_sha256: str
     scale: FittedScale
     resampled_onto: str | None
+    components: int = 1
+
+
+FORWARD_TASKS = {"fuse": "a fused image", "synthesize": "a synthetic image"}
 
 
 @dataclass(frozen=True)
-class FusionRecord:
-    """The part of a fused image's record that decomposing it needs.
+class ForwardRecord:
+    """The part of the record of a fused or synthetic image that going back needs.
 
     Attributes:
-        model_name: that fused it.
+        model_name: that made it.
         model_sha256: of its file.
         slice_axis: array axis along which the slices were counted.
-        latent_sha256: digest of the latent's voxels.
+        latent_sha256: digest of the latent's voxels; empty where none was kept.
         sources: in the order of the model's inputs.
         data: the whole record.
     """
@@ -94,8 +99,8 @@ def grid_to_json(grid: Grid) -> dict[str, Any]:
     }
 
 
-def fusion_record(volume: Volume) -> FusionRecord | None:
-    """The fusion record that a fused image or its latent carries; None for a volume without a record.
+def forward_record(volume: Volume) -> ForwardRecord | None:
+    """The record that a fused or synthetic image or its latent carries; None for a volume without a record.
 
     Raises:
         RecordMismatchError: when the volume is another kind of result, or its record is damaged.
@@ -104,9 +109,10 @@ def fusion_record(volume: Volume) -> FusionRecord | None:
         return None
     data = volume.record
     try:
-        if data["task"] != "fuse":
+        if data["task"] not in FORWARD_TASKS:
             raise RecordMismatchError(
-                f"{volume.name} is not a fused image but the result of {data['task']!r}. Give the fused image."
+                f"{volume.name} is not {' or '.join(FORWARD_TASKS.values())} but the result of {data['task']!r}. Give "
+                "the image that was fused or synthesized."
             )
         sources = [
             SourceRecord(
@@ -116,6 +122,7 @@ def fusion_record(volume: Volume) -> FusionRecord | None:
                 str(source["voxels_sha256"]),
                 FittedScale.from_json(source["intensity"]),
                 None if source["resampled"] is None else str(source["resampled"]["onto"]),
+                int(source.get("components", 1)),
             )
             for source in data["sources"]
         ]
@@ -123,8 +130,8 @@ def fusion_record(volume: Volume) -> FusionRecord | None:
         if axis not in (0, 1, 2):
             raise ValueError(f"there is no slice axis {axis}")
         name, digest = str(data["model"]["name"]), str(data["model"]["sha256"])
-        return FusionRecord(name, digest, axis, str(data["latent_sha256"]), sources, data)
+        return ForwardRecord(name, digest, axis, str(data["latent_sha256"]), sources, data)
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise RecordMismatchError(
-            f"The record in {volume.name} is damaged: {error!r}. Fuse the sources again."
+            f"The record in {volume.name} is damaged: {error!r}. Make the image again from its sources."
         ) from error

@@ -6,10 +6,10 @@ close it to stop.
 
 import copy
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -49,13 +49,52 @@ class FinishedSlice:
         index: of the slice along the slice axis.
         done: slices finished so far.
         total: slices in all.
-        image: (rows, columns), what is to be shown of it; a view of the result being filled.
+        image: (rows, columns), or (rows, columns, 3) in colour, what is to be shown of it; a view of the result being
+            filled.
     """
 
     index: int
     done: int
     total: int
     image: NDArray[Any]
+
+
+OnSlice = Callable[[FinishedSlice], None]
+Result = TypeVar("Result")
+
+
+def finish(run: Generator[FinishedSlice, None, Result], on_slice: OnSlice | None = None) -> Result:
+    """Take all slices of a task's run and give its result."""
+    while True:
+        try:
+            finished = next(run)
+        except StopIteration as stop:
+            result: Result = stop.value
+            return result
+        if on_slice is not None:
+            on_slice(finished)
+
+
+def finished_slices(
+    job: SliceJob, network: Any, plan: Plan, first: int | None, shown: NDArray[Any]
+) -> Generator[FinishedSlice, None, Plan]:
+    """``run_slices`` as the tasks give it to their callers.
+
+    Args:
+        job: what to do with every slice.
+        network: the model's.
+        plan: what is meant to be done.
+        first: slice that is wanted before the others; None for the middle one.
+        shown: the result being filled, (slices, rows, columns[, components]).
+
+    Returns:
+        The plan that was carried out: memory may have run out, and a record says what was done, not what was meant.
+    """
+    start = job.count // 2 if first is None else first
+    for done, (index, used) in enumerate(run_slices(job, network, plan, start), 1):
+        plan = used
+        yield FinishedSlice(index, done, job.count, shown[index])
+    return plan
 
 
 def run_slices(job: SliceJob, network: Any, plan: Plan, first: int = 0) -> Iterator[tuple[int, Plan]]:

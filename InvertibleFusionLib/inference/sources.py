@@ -14,7 +14,7 @@ from InvertibleFusionLib.models.model import Model
 from InvertibleFusionLib.volumes.grid import require_same_grid, same_grid
 from InvertibleFusionLib.volumes.intensity import FittedScale, IntensityScale
 from InvertibleFusionLib.volumes.resampling import coverage, resample
-from InvertibleFusionLib.volumes.slices import Axis, SliceStack, slice_axis
+from InvertibleFusionLib.volumes.slices import Axis, SliceStack, join_channels, slice_axis, split_channels
 from InvertibleFusionLib.volumes.suitability import require_image
 from InvertibleFusionLib.volumes.volume import Volume
 
@@ -38,12 +38,17 @@ class PreparedSources:
     reference: str
 
     def load(self, index: int, dtype: type[np.floating[Any]] = np.float32) -> NDArray[Any]:
-        """Slice ``index`` of all sources as the network takes it, (sources, padded rows, padded columns)."""
-        scaled = [
-            scale.apply(self.stack.slices(volume.array)[index].astype(np.float64), index)
-            for volume, scale in zip(self.volumes, self.scales, strict=True)
-        ]
-        return self.stack.pad(np.stack(scaled).astype(dtype))
+        """Slice ``index`` of all sources as the network takes it, (channels, padded rows, padded columns)."""
+        return load_scaled(self.volumes, self.scales, self.stack, index).astype(dtype)
+
+    def in_own_numbers(self, channels: NDArray[Any], index: int) -> list[NDArray[np.float64]]:
+        """Undo ``load``: slice ``index`` of every source, (rows, columns[, components]), in its own numbers."""
+        images = split_channels(self.stack.crop(channels), [volume.components for volume in self.volumes])
+        return [scale.undo(image, index) for image, scale in zip(images, self.scales, strict=True)]
+
+    def settings(self) -> dict[str, Any]:
+        """What was chosen, for the record."""
+        return {"reference": self.reference, "slice_axis": self.stack.axis}
 
     def to_json(self) -> list[dict[str, Any]]:
         """For the record."""
@@ -53,6 +58,7 @@ class PreparedSources:
                 "units": original.units,
                 "simulated": bool((original.record or {}).get("simulated", False)),
                 "replaced_nonfinite": (original.record or {}).get("replaced_nonfinite"),
+                "components": original.components,
                 "grid": grid_to_json(original.grid),
                 "voxel_type": str(volume.array.dtype),
                 "voxels_sha256": voxel_digest(volume.array),
@@ -72,25 +78,55 @@ def prepare_sources(
 
     Raises:
         ConfigurationError: a wrong number of sources, or no such reference.
-        UnsuitableVolumeError: a source that is not a grey image.
+        UnsuitableVolumeError: a source that is not an image, grey or in colour as the model takes it.
         GridMismatchError: grids that differ when resampling is not allowed, or that do not overlap.
     """
-    wanted = model.network.sources
-    if len(sources) != wanted:
-        raise ConfigurationError(f"The model {model.card.name} takes {wanted} sources, {len(sources)} were given.")
+    wanted = model.source_channels
+    if len(sources) != len(wanted):
+        given = ", ".join(volume.name for volume in sources) or "none"
+        raise ConfigurationError(
+            f"The model {model.card.name} takes {len(wanted)} sources, {len(sources)} were given. It needs "
+            f"{', '.join(model.card.inputs)}, in this order; given: {given}."
+        )
     if not 0 <= reference < len(sources):
         raise ConfigurationError(f"There is no source {reference + 1} to resample onto; there are {len(sources)}.")
-    for volume in sources:
-        require_image(volume)
+    for volume, components in zip(sources, wanted, strict=True):
+        require_image(volume, components)
     target = sources[reference]
     _require_slices(target)
     volumes = [_on_grid(volume, target, allow_resampling) for volume in sources]
     for volume in volumes:
-        require_image(volume)  # a source can be constant where the reference sees it
+        require_image(volume, volume.components)  # a source can be constant where the reference sees it
     stack = SliceStack(target.grid, slice_axis(target.grid, axis), model.network.multiple)
-    scale = IntensityScale.from_json(model.card.intensity)
-    scales = [scale.fit(stack.slices(volume.array)) for volume in volumes]
+    scales = [fit_scale(model, volume, stack) for volume in volumes]
     return PreparedSources(list(sources), volumes, scales, stack, target.name)
+
+
+def fit_scale(model: Model, volume: Volume, stack: SliceStack) -> FittedScale:
+    """The model's intensity scale fitted to a volume; one for all components, so that colours keep their hue."""
+    slices = stack.slices(volume.array)
+    return IntensityScale.from_json(model.card.intensity).fit(slices.reshape(*slices.shape[:2], -1))
+
+
+def load_scaled(
+    volumes: Sequence[Volume], scales: Sequence[FittedScale], stack: SliceStack, index: int
+) -> NDArray[np.float64]:
+    """Slice ``index`` of volumes as a network takes it, (channels, padded rows, padded columns)."""
+    scaled = [
+        scale.apply(stack.slices(volume.array)[index].astype(np.float64), index)
+        for volume, scale in zip(volumes, scales, strict=True)
+    ]
+    return stack.pad(join_channels(scaled))
+
+
+def as_voxel_type(values: NDArray[np.float64], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Values in a source's voxel type: rounded and kept within its range where it has whole numbers."""
+    if np.issubdtype(dtype, np.floating):
+        return values.astype(dtype)
+    if dtype == np.bool_:
+        return values >= 0.5
+    limits = np.iinfo(dtype)
+    return np.clip(np.rint(values), limits.min, limits.max).astype(dtype)
 
 
 def voxel_digest(array: NDArray[Any]) -> str:

@@ -16,20 +16,24 @@ from torch import Tensor
 from InvertibleFusionLib.errors import ConfigurationError, ModelFileError, OutputError
 from InvertibleFusionLib.models.card import ModelCard
 from InvertibleFusionLib.models.fusioninn import FusionINN, FusionINNConfiguration
-from InvertibleFusionLib.models.model import FusionNetwork, Model
+from InvertibleFusionLib.models.ivan import Ivan, IvanConfiguration
+from InvertibleFusionLib.models.model import FusionNetwork, Model, SynthesisNetwork
 
 CARD_KEY = "invertible_fusion_card"
 DIGEST_KEY = "invertible_fusion_sha256"
 
-ARCHITECTURES: dict[str, tuple[type[Any], type[Any]]] = {"fusioninn": (FusionINNConfiguration, FusionINN)}
+ARCHITECTURES: dict[str, tuple[type[Any], type[Any]]] = {
+    "fusioninn": (FusionINNConfiguration, FusionINN),
+    "ivan": (IvanConfiguration, Ivan),
+}
 """Configuration and network class of every architecture."""
 
 
-def build_network(card: ModelCard) -> FusionINN:
+def build_network(card: ModelCard) -> FusionINN | Ivan:
     """The network that a card describes, with fresh weights.
 
     Raises:
-        ModelFileError: for an unknown architecture or configuration.
+        ModelFileError: for an unknown architecture or configuration, or one that does not fit the rest of the card.
     """
     if not isinstance(card.architecture, str) or card.architecture not in ARCHITECTURES:
         known = ", ".join(ARCHITECTURES)
@@ -42,13 +46,14 @@ def build_network(card: ModelCard) -> FusionINN:
             raise ModelFileError(
                 f"The model's configuration has an unknown setting {unknown[0]!r}. Update the library."
             )
-        network: FusionINN = network_type(configuration_type(**card.configuration))
+        network: FusionINN | Ivan = network_type(configuration_type(**card.configuration))
+        _require_fits(card, network)
     except (TypeError, ValueError, ConfigurationError) as error:
         raise ModelFileError(f"The model's configuration does not make sense: {error}") from error
     return network
 
 
-def save_model(network: FusionNetwork, card: ModelCard, path: Path) -> None:
+def save_model(network: FusionNetwork | SynthesisNetwork, card: ModelCard, path: Path) -> None:
     """Write a model file, whole or not at all.
 
     Raises:
@@ -154,7 +159,22 @@ def _refuse_pickle(path: Path) -> None:
         )
 
 
-def _load_weights(network: FusionINN, tensors: dict[str, Tensor], path: Path) -> None:
+def _require_fits(card: ModelCard, network: FusionNetwork | SynthesisNetwork) -> None:
+    """A card that names too few inputs or outputs, or one twice, would leave results without names of their own."""
+    if isinstance(network, SynthesisNetwork):
+        task, inputs, outputs = "synthesis", len(network.inputs), len(network.outputs)
+    else:
+        task, inputs, outputs = "fusion", network.sources, 1
+    if card.task != task or (len(card.inputs), len(card.outputs)) != (inputs, outputs):
+        raise ModelFileError(
+            f"The model's description does not fit its network: it speaks of {card.task} from {len(card.inputs)} "
+            f"inputs to {len(card.outputs)} outputs, the network does {task} from {inputs} to {outputs}."
+        )
+    if len(set(card.outputs)) < outputs:
+        raise ModelFileError(f"The model's description names an output twice: {', '.join(card.outputs)}.")
+
+
+def _load_weights(network: FusionINN | Ivan, tensors: dict[str, Tensor], path: Path) -> None:
     expected = network.state_dict()
     for name in sorted(expected.keys() | tensors.keys()):
         if name not in tensors or name not in expected:

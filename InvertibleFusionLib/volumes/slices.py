@@ -1,5 +1,6 @@
 """Volumes as stacks of slices: along which axis, and padded to the sizes that a network takes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import permutations
 from typing import Any, Literal
@@ -91,3 +92,14 @@ class SliceStack:
         """Undo ``pad``: (…, padded rows, padded columns) to (…, rows, columns)."""
         rows, columns = self.shape
         return images[..., :rows, :columns]
+
+
+def join_channels(images: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Images (rows, columns) or (rows, columns, components) as the channels of one array (channels, rows, columns)."""
+    return np.concatenate([image[None] if image.ndim == 2 else np.moveaxis(image, -1, 0) for image in images])
+
+
+def split_channels(channels: NDArray[Any], components: Sequence[int]) -> list[NDArray[Any]]:
+    """Undo ``join_channels`` for images of so many components each; those of one are (rows, columns)."""
+    parts = np.split(channels, np.cumsum(components)[:-1])
+    return [part[0] if count == 1 else np.moveaxis(part, 0, -1) for part, count in zip(parts, components, strict=True)]

@@ -9,14 +9,19 @@ LABELS_AT_MOST = 32
 """A volume of whole numbers with no more distinct values than this is taken for a label map."""
 
 
-def require_image(volume: Volume) -> None:
-    """Refuse what is not a grey image of finite values that vary.
+def require_image(volume: Volume, components: int = 1) -> None:
+    """Refuse what is not an image of finite values that vary, grey unless another number of components is needed.
 
     Raises:
-        UnsuitableVolumeError: for colour, empty, non-finite, constant volumes and for label maps.
+        UnsuitableVolumeError: for colour where grey is needed and the reverse, empty, non-finite, constant volumes and
+            for label maps.
     """
     array = volume.array
-    if volume.components != 1:
+    if components != 1 and volume.components != components:
+        raise UnsuitableVolumeError(
+            f"{volume.name} has {volume.components} values per voxel; a colour image with {components} is needed here."
+        )
+    if volume.components != components:
         raise UnsuitableVolumeError(
             f"{volume.name} has {volume.components} values per voxel (colour or vectors); a grey image is needed. "
             "Export it as a scalar volume."

@@ -1,5 +1,6 @@
 """Shared by all tests: a small model with weights off their start, and sources with an awkward geometry."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 
 from InvertibleFusionLib.models.card import ModelCard
 from InvertibleFusionLib.models.fusioninn import PRESETS, FusionINN
+from InvertibleFusionLib.models.ivan import Ivan, IvanConfiguration
 from InvertibleFusionLib.models.model import Model
 from InvertibleFusionLib.models.model_file import read_model, save_model
 from InvertibleFusionLib.volumes.volume import Volume
@@ -43,6 +45,51 @@ def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def model(model_file: Path) -> Model:
     return read_model(model_file)
+
+
+MakeSynthesisFile = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def synthesis_file(tmp_path_factory: pytest.TempPathFactory) -> MakeSynthesisFile:
+    """Makes the file of a tiny iVAN for named inputs and outputs, "PET" in colour, a few optimizer steps off its start.
+
+    It scales by a fixed window from 0 to 1000 unless told otherwise, so that a test can scale by hand.
+    """
+    made: dict[str, Path] = {}
+
+    def make(inputs: str, outputs: str, intensity: dict[str, object] | None = None) -> Path:
+        key = f"{inputs} {outputs} {intensity}"
+        if key not in made:
+            channels = [tuple(3 if name == "PET" else 1 for name in names.split()) for names in (inputs, outputs)]
+            network = Ivan(IvanConfiguration(*channels, blocks=3, growth=3), seed=1)
+            _step_off_the_start(network)
+            card = ModelCard(
+                name=f"tiny-{inputs}-{outputs}".lower().replace(" ", "-"),
+                architecture="ivan",
+                configuration=network.configuration.to_json(),
+                task="synthesis",
+                inputs=inputs.split(),
+                outputs=outputs.split(),
+                intensity=intensity or {"method": "window", "lower": 0.0, "upper": 1000.0},
+            )
+            made[key] = tmp_path_factory.mktemp("synthesis") / f"{card.name}.safetensors"
+            save_model(network, card, made[key])
+        return made[key]
+
+    return make
+
+
+def _step_off_the_start(network: Ivan) -> None:
+    optimizer = torch.optim.Adam(network.parameters(), lr=0.02)
+    generator = torch.Generator().manual_seed(2)
+    for _ in range(6):
+        x = torch.rand(2, sum(network.inputs), 8, 8, generator=generator)
+        y = torch.rand(2, sum(network.outputs), 8, 8, generator=generator)
+        loss = (network(x) - network.tile(y)).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
 
 
 def oblique(degrees: float = 20.0, mirrored: bool = False) -> tuple[float, ...]:

@@ -7,9 +7,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from InvertibleFusionLib.errors import ModelFileError, OutputError
+from InvertibleFusionLib.errors import ConfigurationError, ModelFileError, OutputError
 from InvertibleFusionLib.models.card import ModelCard
 from InvertibleFusionLib.models.fusioninn import PRESETS, FusionINN
+from InvertibleFusionLib.models.ivan import Ivan, IvanConfiguration
 from InvertibleFusionLib.models.model_file import CARD_KEY, DIGEST_KEY, read_card, read_model, save_model
 from InvertibleFusionLib.models.shipped import fusion_model_for, load_model, shipped_cards, shipped_models
 
@@ -200,3 +201,60 @@ def test_unknown_settings_are_not_taken_for_known_ones(model_file: Path, change:
 def test_a_model_that_may_not_be_read_is_a_sentence(model_file: Path) -> None:
     model_file.chmod(0)
     assert "permissions" in refuses(model_file)
+
+
+def ivan_card(**other: object) -> ModelCard:
+    fields: dict[str, object] = {
+        "name": "tiny",
+        "architecture": "ivan",
+        "configuration": IvanConfiguration(inputs=(1, 1), outputs=(3,), blocks=2, growth=2).to_json(),
+        "task": "synthesis",
+        "inputs": ["T1", "T2"],
+        "outputs": ["PET"],
+    }
+    return card(**{**fields, **other})
+
+
+def test_an_ivan_comes_back_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "tiny.safetensors"
+    network = Ivan(IvanConfiguration(inputs=(1, 1), outputs=(3,), blocks=2, growth=2, start_as_identity=False), seed=4)
+    saved = ivan_card(configuration=network.configuration.to_json())
+    save_model(network, saved, path)
+    model = read_model(path)
+    x = torch.rand(1, 2, 5, 7)
+    assert torch.equal(model.synthesis_network.synthesize(x), network.synthesize(x))
+    assert torch.equal(model.invertible_synthesis_network.inverse(network(x)), network.inverse(network(x)))
+    assert model.card == saved == read_card(path)
+    with pytest.raises(ConfigurationError, match=r"makes PET from T1 \+ T2; it does not fuse"):
+        _ = model.fusion_network
+
+
+def test_a_fusion_model_does_not_synthesize(model_file: Path) -> None:
+    with pytest.raises(ConfigurationError, match="does not synthesize"):
+        _ = read_model(model_file).synthesis_network
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"inputs": ["T1"]},
+        {"inputs": 2},
+        {"outputs": ["R", "G", "B"]},
+        {"task": "fusion"},
+        {"configuration": {"inputs": [1, 2]}},
+        {"configuration": {"inputs": [1, 1], "outputs": [1, 1], "growth": 2}, "outputs": ["T2", "T2"]},
+    ],
+    ids=str,
+)
+def test_a_description_that_does_not_fit_its_network_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
+    path = tmp_path / "tiny.safetensors"
+    save_model(Ivan(IvanConfiguration(blocks=2, growth=2)), ivan_card(**change), path)
+    refuses(path)
+
+
+def test_a_convolution_that_cannot_be_inverted_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "tiny.safetensors"
+    network = Ivan(IvanConfiguration(inputs=(1, 1), outputs=(3,), blocks=2, growth=2))
+    network.flow.layers[0].permutation.zero_()
+    save_model(network, ivan_card(), path)
+    assert "not a permutation" in refuses(path)

@@ -1,0 +1,44 @@
+"""Synthesize missing contrasts from others."""
+
+from pathlib import Path
+
+from jsonargparse import ArgumentParser, Namespace
+
+from InvertibleFusionLib.commands.sources import add_source_arguments, read_source, say_sources, say_written
+from InvertibleFusionLib.commands.terminal import Progress
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Describe the options."""
+    parser.add_argument("sources", nargs="+", type=Path, help="volumes, in the order of the model's inputs")
+    parser.add_argument("--model", required=True, help="shipped name or file of a synthesis model")
+    parser.add_argument("--out", type=Path, required=True, help="folder for synthetic-T2.nrrd and so on, latent.nrrd")
+    add_source_arguments(parser)
+
+
+def run(options: Namespace, _: ArgumentParser) -> None:
+    """Synthesize and write every synthetic image, and the latent of a network that runs backwards."""
+    from InvertibleFusionLib.inference.plan import Settings
+    from InvertibleFusionLib.inference.synthesis import synthesize
+    from InvertibleFusionLib.models.shipped import load_model
+    from InvertibleFusionLib.volumes.writing import staged, write_into_stage
+
+    sources = [read_source(path, options.replace_nonfinite) for path in options.sources]
+    model = load_model(options.model)
+    print(f"Model {model.card.name}: {' + '.join(model.card.outputs)} from {' + '.join(model.card.inputs)}.")
+    with staged(options.out) as stage, Progress("synthesizing") as progress:
+        synthesis = synthesize(
+            model,
+            sources,
+            reference=options.reference - 1,
+            resample=options.resample,
+            axis=options.axis,
+            settings=Settings(device=options.device),
+            on_slice=progress,
+        )
+        volumes = synthesis.named_volumes()
+        for name, volume in volumes.items():
+            write_into_stage(volume, stage / f"{name}.nrrd")
+    say_sources(synthesis.record)
+    print("Synthetic: a network made it, no scanner. What is rare, such as a small lesion, may be missing or made up.")
+    say_written(options.out, [f"{name}.nrrd" for name in volumes])

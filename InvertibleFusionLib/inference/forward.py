@@ -1,0 +1,99 @@
+"""What fusing and synthesizing share: filling images and a latent slice by slice, and whether these go back exactly."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from InvertibleFusionLib.errors import InferenceError
+from InvertibleFusionLib.inference.slice_engine import Outputs
+from InvertibleFusionLib.inference.sources import PreparedSources
+from InvertibleFusionLib.models.model import FusionNetwork, InvertibleSynthesisNetwork
+from InvertibleFusionLib.volumes.slices import split_channels
+
+EXACT_SHARE = 1e-5
+"""What "exact" promises: the largest error as a share of the source's range."""
+CHECKED_BEYOND = 20.0
+"""Scaled values are about 0 to 1; slices with values beyond this are taken back at once to see whether it holds."""
+
+
+def image_and_latent(
+    network: FusionNetwork | InvertibleSynthesisNetwork,
+    image: Callable[[Tensor], Tensor],
+    inputs: Tensor,
+    go_back: bool = False,
+) -> Outputs:
+    """Image and latent of slices, and the sources again where asked for or where values are far out.
+
+    Args:
+        network: invertible.
+        image: its method that makes the image from the latent.
+        inputs: sources, (batch, channels, rows, columns).
+        go_back: go back whatever the values.
+    """
+    # The latent is kept in float32: the image is that of the kept latent, and so is the way back.
+    latent: Tensor = network(inputs).float().to(inputs.dtype)
+    if go_back or float(inputs.abs().max()) > CHECKED_BEYOND:
+        return image(latent), latent, network.inverse(latent)
+    return image(latent), latent
+
+
+@dataclass
+class ForwardResults:
+    """Results while they are being filled.
+
+    Attributes:
+        prepared: the sources.
+        images: one for each result, (k, j, i) or (k, j, i, 3).
+        latent: (k, j, i, components), padded; None where the network has none.
+    """
+
+    prepared: PreparedSources
+    images: list[NDArray[np.float32]]
+    latent: NDArray[np.float32] | None
+
+    @classmethod
+    def empty(
+        cls, prepared: PreparedSources, components: Sequence[int], latent_components: int | None
+    ) -> "ForwardResults":
+        """Arrays of zeros for images of so many components each."""
+        shape = tuple(reversed(prepared.stack.grid.size))
+        images = [np.zeros(shape if count == 1 else (*shape, count), np.float32) for count in components]
+        if latent_components is None:
+            return cls(prepared, images, None)
+        padded = tuple(reversed(prepared.stack.padded_grid.size))
+        return cls(prepared, images, np.zeros((*padded, latent_components), np.float32))
+
+    def store(self, index: int, outputs: list[NDArray[Any]]) -> None:
+        """Put a slice's images, latent and recovered sources, as far as there are any, where they belong.
+
+        Raises:
+            InferenceError: when the recovered sources are not those that went in.
+        """
+        stack = self.prepared.stack
+        components = [1 if image.ndim == 3 else image.shape[3] for image in self.images]
+        for array, image in zip(self.images, split_channels(stack.crop(outputs[0]), components), strict=True):
+            stack.slices(array)[index] = image
+        if self.latent is not None:
+            stack.slices(self.latent)[index] = np.moveaxis(outputs[1], 0, -1)
+        if len(outputs) == 3:
+            self._require_exact(index, outputs[2])
+
+    def _require_exact(self, index: int, recovered: NDArray[Any]) -> None:
+        """Refuse values so far out that the arithmetic loses the others on the way back."""
+        volumes = self.prepared.volumes
+        for volume, back in zip(volumes, self.prepared.in_own_numbers(recovered, index), strict=True):
+            original = self.prepared.stack.slices(volume.array)[index].astype(np.float64)
+            error = float(np.abs(back - original).max())
+            allowed = EXACT_SHARE * (float(volume.array.max()) - float(volume.array.min()))
+            if error > allowed:
+                extremes = {v.name: float(np.abs(v.array).max()) for v in volumes}
+                raise InferenceError(
+                    f"On slice {index + 1} {volume.name} would come back wrong by up to {error:.3g}: values lie so far "
+                    f"outside what the model knows that the arithmetic drowns the others. The largest values are "
+                    f"{', '.join(f'{value:.4g} in {name}' for name, value in extremes.items())}. Correct the outliers "
+                    "in the source first."
+                )
