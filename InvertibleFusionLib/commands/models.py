@@ -21,5 +21,5 @@ def run(options: Namespace, _: ArgumentParser) -> None:
         print(yaml.safe_dump(described, sort_keys=False, allow_unicode=True, width=100).rstrip())
         return
     for card in shipped_cards():
-        print(f"{card.name}: {card.task} of {' + '.join(card.inputs)} ({card.architecture})")
+        print(f"{card.name}: {card.task}, {' + '.join(card.inputs)} → {' + '.join(card.outputs)} ({card.architecture})")
         print(f"    {card.intended_use}")
