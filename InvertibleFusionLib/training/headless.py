@@ -6,12 +6,12 @@
 The arguments are those of ``invertible-fusion train``; the process ends with its exit code.
 """
 
+import runpy
 import sys
 from pathlib import Path
 
 if __name__ == "__main__":
     # Run by its path, Python knows this folder, not the one that holds the library.
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-    from InvertibleFusionLib.cli import main
-
-    sys.exit(main(["train", *sys.argv[1:]]))
+    sys.argv[1:1] = ["train"]
+    runpy.run_module("InvertibleFusionLib", run_name="__main__")
