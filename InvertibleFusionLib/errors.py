@@ -37,5 +37,9 @@ class OutputError(InvertibleFusionError):
     """A result that could not be written: no permission, a full disk, an unknown file type."""
 
 
+class SceneError(InvertibleFusionError):
+    """A node that is missing from the scene, was deleted meanwhile, or cannot take a result."""
+
+
 class ConfigurationError(InvertibleFusionError):
     """A setting, case list or training configuration that does not make sense."""

@@ -59,6 +59,24 @@ def read_volume(path: Path) -> Volume:
         ) from error
 
 
+def read_statements(path: Path) -> tuple[dict[str, Any] | None, str]:
+    """The record and the units that a volume file states, without reading its voxels; None and "" where it has none.
+
+    For programs that read files themselves and drop both, as Slicer does.
+
+    Raises:
+        UnreadableFileError: when the record is damaged.
+    """
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    try:
+        with no_warnings():
+            reader.ReadImageInformation()
+    except RuntimeError as error:
+        raise UnreadableFileError(f"{path} cannot be read: {_reason(error)}") from error
+    return _record(reader, path), _units(reader, path)
+
+
 def known_ending(path: Path) -> str | None:
     """The part of a file's name that tells its type, such as ".nii.gz"; None for types that are not read."""
     return next((ending for ending in ENDINGS if path.name.lower().endswith(ending)), None)
@@ -164,7 +182,7 @@ def _three_dimensional(image: sitk.Image) -> sitk.Image:
     return image
 
 
-def _units(image: sitk.Image, path: Path) -> str:
+def _units(image: sitk.Image | sitk.ImageFileReader, path: Path) -> str:
     """Units as the file states them: our own key, or NRRD's field "sample units", which ITK does not pass on."""
     if image.HasMetaDataKey(UNITS_KEY):
         return str(image.GetMetaData(UNITS_KEY))
@@ -180,15 +198,23 @@ def _units(image: sitk.Image, path: Path) -> str:
 
 
 def _with_record(volume: Volume, image: sitk.Image, path: Path) -> Volume:
+    record = _record(image, path)
+    if record is None:
+        return volume
+    result = record["result"]
+    return replace(volume, record=record, name=str(result["name"]), units=str(result["units"]))
+
+
+def _record(image: sitk.Image | sitk.ImageFileReader, path: Path) -> dict[str, Any] | None:
     text = image.GetMetaData(RECORD_KEY) if image.HasMetaDataKey(RECORD_KEY) else None
     try:
         if text is None and path.suffix.lower() != ".nrrd" and record_path(path).is_file():
             text = record_path(path).read_text(encoding="utf-8")
         if text is None:
-            return volume
+            return None
         record: dict[str, Any] = json.loads(text)
-        result = record["result"]
-        return replace(volume, record=record, name=str(result["name"]), units=str(result["units"]))
+        _ = record["result"]["name"], record["result"]["units"]
+        return record
     except (ValueError, KeyError, TypeError) as error:
         raise UnreadableFileError(
             f"{path} carries a damaged record of how it was made ({str(error).splitlines()[0]}). Copy the file and "

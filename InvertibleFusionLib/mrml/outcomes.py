@@ -1,0 +1,109 @@
+"""What of a fusion or a decomposition can go into the scene, and how it shall look there."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from InvertibleFusionLib.inference.decomposition import Decomposition
+from InvertibleFusionLib.inference.fusion import Fusion
+from InvertibleFusionLib.inference.record import with_result
+from InvertibleFusionLib.mrml.provenance import GREY, PET, SHOWN, Look
+from InvertibleFusionLib.mrml.scene import require_in_scene
+from InvertibleFusionLib.mrml.volumes import SceneSources, volume_in
+from InvertibleFusionLib.volumes.grid import same_grid
+from InvertibleFusionLib.volumes.resampling import resample
+from InvertibleFusionLib.volumes.volume import Volume
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One result that can become a node.
+
+    Attributes:
+        key: "fused", "latent"; "exact-1", "mean-1", "spread-1", "difference-1" and so on, by the source's number.
+        volume: its voxels; its record is the node's.
+        look: of the node.
+    """
+
+    key: str
+    volume: Volume
+    look: Look
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """How it came to be."""
+        return dict(self.volume.record or {})
+
+
+def fusion_outcomes(fusion: Fusion, sources: SceneSources) -> list[Outcome]:
+    """The fused image and its latent.
+
+    Their records also keep how the sources looked, so that a decomposition looks the same when they are gone.
+    """
+    shown = [Look.of_node(node).to_json() for node in sources.nodes]
+    outcomes = []
+    for key, volume in (("fused", fusion.image), ("latent", fusion.latent)):
+        record = dict(volume.record or {})
+        record["sources"] = [
+            {**source, SHOWN: look} for source, look in zip(record["sources"], shown, strict=True)
+        ]
+        outcomes.append(Outcome(key, replace(volume, record=record), Look()))
+    return outcomes
+
+
+def decomposition_outcomes(decomposition: Decomposition) -> list[Outcome]:
+    """Every source as it was recovered, with its source's look, and the spreads."""
+    outcomes = []
+    for number, estimate in enumerate(decomposition.sources, 1):
+        look = _look_of_source(decomposition, number, estimate.mean)
+        outcomes.append(_outcome(number, estimate.mean, look))
+        if estimate.spread is not None:
+            outcomes.append(_outcome(number, estimate.spread, Look(units=look.units)))
+    return outcomes
+
+
+def difference_outcome(decomposition: Decomposition, number: int, source: Any, parent: Any) -> Outcome:
+    """Recovered minus original, in the source's units, on the fused image's grid; shown with zero in the middle.
+
+    Args:
+        decomposition: with the source in it.
+        number: of the source, from 1.
+        source: its node.
+        parent: transform node above the results, or None.
+
+    Raises:
+        SceneError: when the source was deleted.
+        GridMismatchError: when it was moved away.
+    """
+    require_in_scene(source, f"source {number}")
+    mean = decomposition.sources[number - 1].mean
+    original = volume_in(source, parent)
+    if not same_grid(mean.grid, original.grid):
+        original = resample(original, mean.grid)
+    difference = (mean.array.astype(np.float64) - original.array).astype(np.float32)
+    name = f"{source.GetName()}: decomposed minus source"
+    record = with_result(decomposition.record, "difference", name, mean.units, source=number, of=source.GetName())
+    volume = mean.with_array(difference, name=name, record=record)
+    largest = float(np.abs(difference).max())
+    window = 2 * largest if largest else 1.0
+    return Outcome(f"difference-{number}", volume, Look(window, 0.0, GREY, units=Look.of_node(source).units))
+
+
+def is_positron_emission(name: str) -> bool:
+    """Whether a contrast's name says that it is a PET image."""
+    return "PET" in name.upper().replace("-", " ").replace("_", " ").split()
+
+
+def _outcome(number: int, volume: Volume, look: Look) -> Outcome:
+    kind = (volume.record or {})["result"]["kind"]
+    if kind == "exact":  # beside its source in the scene it needs a name of its own
+        volume = volume.renamed(f"{volume.name}, decomposed exactly")
+    return Outcome(f"{kind}-{number}", volume, look)
+
+
+def _look_of_source(decomposition: Decomposition, number: int, volume: Volume) -> Look:
+    sources = decomposition.record["sources"]
+    if sources and SHOWN in sources[number - 1]:
+        return Look.from_json(sources[number - 1][SHOWN])
+    return Look(colour=PET if is_positron_emission(volume.name) else GREY)

@@ -1,0 +1,159 @@
+"""What a result node says of itself: its record, its quantity and units, and its DICOM attributes."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import slicer
+
+from InvertibleFusionLib.errors import RecordMismatchError, UnreadableFileError
+from InvertibleFusionLib.inference.record import NOTICE
+from InvertibleFusionLib.mrml.scene import attribute
+from InvertibleFusionLib.volumes.reading import known_ending, read_statements
+
+RECORD = "InvertibleFusion.record"
+"""Node attribute: the record as one line of JSON. Attributes are saved with the scene."""
+SHOWN = "shown"
+"""Key in the record of a source: how its node looked, so that what is recovered of it can look the same."""
+SYNTHETIC = "SYNTHETIC"
+OWN_SCHEME = "99INVFUSION"
+"""Coding scheme of units that are not coded in their source; DICOM keeps names in 99… for private schemes."""
+GREY = "vtkMRMLColorTableNodeGrey"
+PET = "vtkMRMLPETProceduralColorNodePET-DICOM"
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a volume is shown and what its numbers are.
+
+    Attributes:
+        window: of grey values; None where Slicer shall choose window and level.
+        level: the window's middle.
+        colour: ID of the colour node.
+        quantity: what the numbers measure, a coded entry as a string; empty where nothing says so.
+        units: of the numbers, likewise.
+    """
+
+    window: float | None = None
+    level: float | None = None
+    colour: str = GREY
+    quantity: str = ""
+    units: str = ""
+
+    @classmethod
+    def of_node(cls, node: Any) -> "Look":
+        """How a volume node looks now."""
+        display = node.GetDisplayNode()
+        quantity, units = _coded_text(node.GetVoxelValueQuantity()), _coded_text(node.GetVoxelValueUnits())
+        if display is None:
+            return cls(quantity=quantity, units=units)
+        colour = display.GetColorNodeID() or GREY
+        return cls(display.GetWindow(), display.GetLevel(), colour, quantity, units)
+
+    def to_json(self) -> dict[str, Any]:
+        """For a record."""
+        return {
+            "window": self.window,
+            "level": self.level,
+            "colour": self.colour,
+            "quantity": self.quantity,
+            "units": self.units,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Look":
+        """The inverse of ``to_json``."""
+        window, level = data["window"], data["level"]
+        if window is not None:
+            window, level = float(window), float(level)
+        return cls(window, level, str(data["colour"]), str(data["quantity"]), str(data["units"]))
+
+
+def units_of(node: Any) -> str:
+    """The units' code, such as "um2/s"; an empty string where the node has none."""
+    entry = node.GetVoxelValueUnits()
+    return "" if entry is None else str(entry.GetCodeValue() or "")
+
+
+def set_numbers(node: Any, look: Look, units: str) -> None:
+    """Say what a node's numbers are: ``look``'s quantity and units, else the plain ``units``."""
+    node.SetVoxelValueQuantity(_coded(look.quantity))
+    entry = _coded(look.units)
+    if entry is None and units:
+        entry = slicer.vtkCodedEntry()
+        entry.SetValueSchemeMeaning(units, OWN_SCHEME, units)
+    node.SetVoxelValueUnits(entry)
+
+
+def write_record(node: Any, record: Mapping[str, Any]) -> None:
+    """Keep a record on a node."""
+    node.SetAttribute(RECORD, json.dumps(record, ensure_ascii=True, separators=(",", ":")))
+
+
+def record_of(node: Any) -> dict[str, Any] | None:
+    """The record on a node; None where it has none.
+
+    Raises:
+        RecordMismatchError: when it is damaged.
+    """
+    text = attribute(node, RECORD)
+    if not text:
+        return None
+    try:
+        record = json.loads(text)
+        _ = record["result"]["kind"], record["result"]["name"]
+        return dict(record)
+    except (ValueError, TypeError, LookupError) as error:
+        raise RecordMismatchError(
+            f"The record on {node.GetName()} is damaged ({error}). Make the result again."
+        ) from error
+
+
+def statements_of_file(node: Any) -> tuple[dict[str, Any] | None, str]:
+    """The record and the units in the file that a node was read from; None and "" where there are none any more.
+
+    Slicer drops both on reading. A node that was changed since is not what the file speaks of.
+    """
+    storage = node.GetStorageNode()
+    name = storage.GetFullNameFromFileName() if storage is not None else None
+    if not name or known_ending(Path(name)) is None or node.GetModifiedSinceRead() or not Path(name).is_file():
+        return None, ""
+    try:
+        return read_statements(Path(name))
+    except UnreadableFileError:
+        return None, ""  # replaced by something else since Slicer read it
+
+
+def is_synthetic(record: Mapping[str, Any]) -> bool:
+    """Whether the image shows a contrast that no scanner measured."""
+    return record.get("task") == "synthesize" or record["result"]["kind"] == "synthetic"
+
+
+def dicom_attributes(name: str, record: Mapping[str, Any]) -> dict[str, str]:
+    """DICOM attributes for a result, so that an export says what it is.
+
+    Without them Slicer's export takes any scalar volume for a CT of an unknown manufacturer.
+    """
+    model = record.get("model", {}).get("name", "")
+    return {
+        "DICOM.Modality": "OT",
+        "DICOM.SeriesDescription": name[:64],
+        "DICOM.Manufacturer": "InvertibleFusion",
+        "DICOM.Model": model,
+        "DICOM.ManufacturerModelName": model,
+        "DICOM.ImageType": "DERIVED\\SECONDARY",
+        "DICOM.DerivationDescription": f"{record['task']} by {model}. {NOTICE}",
+    }
+
+
+def _coded(text: str) -> Any:
+    if not text:
+        return None
+    entry = slicer.vtkCodedEntry()
+    return entry if entry.SetFromString(text) else None
+
+
+def _coded_text(entry: Any) -> str:
+    return "" if entry is None else str(entry.GetAsString())

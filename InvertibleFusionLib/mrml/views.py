@@ -1,0 +1,152 @@
+"""Showing sources and results in place, one click each, without moving the view."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from InvertibleFusionLib.errors import SceneError
+from InvertibleFusionLib.mrml.provenance import record_of
+from InvertibleFusionLib.mrml.results import FUSED, LATENT, SOURCE
+from InvertibleFusionLib.mrml.scene import nodes_of_class, require_in_scene
+
+
+class View(StrEnum):
+    """What can be shown."""
+
+    SOURCE = "source"
+    FUSED = "fused"
+    DECOMPOSED = "decomposed"
+    DIFFERENCE = "difference"
+    SPREAD = "spread"
+
+
+HOW_TO_GET = {
+    View.SOURCE: "Load and choose it.",
+    View.FUSED: "Fuse the sources first.",
+    View.DECOMPOSED: "Take the fused image apart first.",
+    View.DIFFERENCE: "Take the fused image apart with the difference among the outputs.",
+    View.SPREAD: "Take the fused image apart from the image alone, with several samples.",
+}
+
+
+@dataclass(frozen=True)
+class Family:
+    """A fused image and what belongs to it; numbers count sources from 1.
+
+    Attributes:
+        fused: node, or None.
+        latent: node, or None.
+        sources: nodes by number.
+        decomposed: nodes by number; the latest of exact and mean.
+        differences: nodes by number.
+        spreads: nodes by number.
+    """
+
+    fused: Any = None
+    latent: Any = None
+    sources: Mapping[int, Any] = field(default_factory=dict)
+    decomposed: Mapping[int, Any] = field(default_factory=dict)
+    differences: Mapping[int, Any] = field(default_factory=dict)
+    spreads: Mapping[int, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Layers:
+    """What a slice view shows.
+
+    Attributes:
+        background: node, or None.
+        foreground: node, or None.
+        opacity: of the foreground, 0 or 1; Slicer's key t switches between the two.
+    """
+
+    background: Any
+    foreground: Any = None
+    opacity: float = 0.0
+
+
+def family_of(fused: Any) -> Family:
+    """Everything in the scene that belongs to a fused image; found again in a reopened scene.
+
+    Raises:
+        SceneError: when it was deleted.
+    """
+    require_in_scene(fused, "fused image")
+    count = fused.GetNumberOfNodeReferences(SOURCE)
+    sources = {number + 1: fused.GetNthNodeReference(SOURCE, number) for number in range(count)}
+    found: dict[str, dict[int, Any]] = {kind: {} for kind in ("decomposed", "difference", "spread")}
+    for node in nodes_of_class(fused.GetScene(), "vtkMRMLScalarVolumeNode"):
+        if node.GetNodeReference(FUSED) is not fused:
+            continue
+        result = (record_of(node) or {}).get("result", {})
+        kind = "decomposed" if result.get("kind") in ("exact", "mean") else result.get("kind")
+        if kind in found:
+            found[kind][int(result["source"])] = node
+    return Family(
+        fused,
+        fused.GetNodeReference(LATENT),
+        {number: node for number, node in sources.items() if node is not None},
+        found["decomposed"],
+        found["difference"],
+        found["spread"],
+    )
+
+
+def layers_of(family: Family, view: View, number: int = 1) -> Layers:
+    """What to show for a view: fused and decomposed lie on each other, so that t toggles them.
+
+    Args:
+        family: of the fused image.
+        view: what to show.
+        number: of the source, from 1; the fused image is shown over against what was decomposed as this one.
+
+    Raises:
+        SceneError: when it is not there (any more), with how to get it.
+    """
+    decomposed = _present(family.decomposed.get(number))
+    if view is View.FUSED:
+        return Layers(_needed(family.fused, view, number), decomposed)
+    if view is View.DECOMPOSED:
+        shown = _needed(decomposed, view, number)
+        fused = _present(family.fused)
+        return Layers(shown) if fused is None else Layers(fused, shown, 1.0)
+    chosen = {View.SOURCE: family.sources, View.DIFFERENCE: family.differences, View.SPREAD: family.spreads}[view]
+    return Layers(_needed(chosen.get(number), view, number), decomposed)
+
+
+def show(composites: Iterable[Any], layers: Layers) -> None:
+    """Show layers in slice views; slice, zoom and every volume's window and level stay as they are.
+
+    Args:
+        composites: the views' slice composite nodes.
+        layers: what to show.
+    """
+    for composite in composites:
+        before = composite.StartModify()
+        composite.SetBackgroundVolumeID(_id(layers.background))
+        composite.SetForegroundVolumeID(_id(layers.foreground))
+        composite.SetForegroundOpacity(layers.opacity)
+        composite.EndModify(before)
+
+
+def composites_of(scene: Any, view_names: Iterable[str] | None = None) -> list[Any]:
+    """The slice composite nodes of views by their layout names ("Red"); all of them where None."""
+    names = None if view_names is None else set(view_names)
+    nodes = nodes_of_class(scene, "vtkMRMLSliceCompositeNode")
+    return [node for node in nodes if names is None or node.GetLayoutName() in names]
+
+
+def _needed(node: Any, view: View, number: int) -> Any:
+    if _present(node) is None:
+        what = "fused image" if view is View.FUSED else f"{view} {number}"
+        raise SceneError(f"There is no {what} to show, or it was deleted. {HOW_TO_GET[view]}")
+    return node
+
+
+def _present(node: Any) -> Any:
+    return node if node is not None and node.GetScene() is not None else None
+
+
+def _id(node: Any) -> str | None:
+    return None if node is None else node.GetID()
