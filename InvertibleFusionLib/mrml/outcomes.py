@@ -1,5 +1,6 @@
 """What of a fusion or a decomposition can go into the scene, and how it shall look there."""
 
+import re
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -92,7 +93,7 @@ def difference_outcome(decomposition: Decomposition, number: int, source: Any, p
 
 def is_positron_emission(name: str) -> bool:
     """Whether a contrast's name says that it is a PET image."""
-    return "PET" in name.upper().replace("-", " ").replace("_", " ").split()
+    return re.search(r"(?<![a-z])pet(?![a-z])", name, re.IGNORECASE) is not None
 
 
 def _outcome(number: int, volume: Volume, look: Look) -> Outcome:

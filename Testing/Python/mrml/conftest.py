@@ -66,6 +66,16 @@ class Host:
         assert other.ReadFromMRB(str(path))
         return other
 
+    def reopened_from_folder(self, scene: Any) -> Any:
+        """Saved as .mrml with its volumes beside it, and opened in a scene that knows nothing."""
+        folder = self.folder / "saved scene"
+        folder.mkdir()
+        assert scene.SaveSceneToSlicerDataBundleDirectory(str(folder))
+        other = self.new_scene()
+        other.SetURL(str(next(folder.glob("*.mrml"))))
+        assert other.Connect()
+        return other
+
     def move(self, scene: Any, matrix: np.ndarray, name: str = "moved") -> Any:
         node = self.slicer.vtkMRMLLinearTransformNode()
         node.SetName(name)
@@ -131,7 +141,7 @@ def bumps() -> Callable[..., Volume]:
         shape = tuple(reversed(size))
         k, j, i = np.meshgrid(*(np.linspace(-1, 1, n) for n in shape), indexing="ij")
         ball = np.exp(-3 * (i**2 + j**2 + k**2))
-        array = 900 * ball * (1 + 0.4 * np.sin(5 * i + seed) * np.cos(4 * j - seed)) + 20
+        array = 900 * ball * (1 + 0.4 * np.sin(5 * i + seed) * np.cos(4 * j - seed + k)) + 20
         a = np.radians(15.0)
         turn = np.array([[np.cos(a), -np.sin(a), 0], [np.sin(a), np.cos(a), 0], [0, 0, 1]])
         tilt = np.array([[1, 0, 0], [0, np.cos(a), -np.sin(a)], [0, np.sin(a), np.cos(a)]])
