@@ -37,6 +37,7 @@ class PreviewNode:
         self.node = scene.AddNode(node)
         self.stack = stack
         self._shown: set[int] = set()
+        self._windowed = False
 
     def show(self, index: int, image: NDArray[np.float32]) -> None:
         """Show one slice, and none that was shown before.
@@ -62,9 +63,10 @@ class PreviewNode:
         """
         slices = self._slices()
         slices[index] = image
-        if not self._shown:
+        if not self._windowed:  # once: later on the window is the user's
             lowest, highest = np.percentile(image, (0.1, 99.9))
             self.node.GetDisplayNode().SetWindowLevelMinMax(float(lowest), max(float(highest), float(lowest) + 1e-6))
+            self._windowed = True
         self._shown.add(index)
         array_changed(self.node)
 
