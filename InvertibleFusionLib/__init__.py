@@ -13,6 +13,7 @@ The layers, from the bottom up; imports run downwards only:
     volumes                 arrays with a place in the patient; reading, writing, grids, intensities, slices
     phantom     ← volumes               simulated patients
     inference   ← models, volumes       the slice engine and its tasks: fuse, synthesize, decompose
+    mrml        ← inference             3D Slicer's nodes; it alone imports slicer and vtk
     metrics                 how good an image is
     training    ← inference, metrics, phantom   data, losses, the loop
     evaluation  ← training, phantom     comparisons with other ways of doing it, the demonstration

@@ -25,7 +25,7 @@ POINTS_ON_EDGE = 9
 
 
 def bent_copy(node: Any, way: Between) -> tuple[NDArray[Any], Grid]:
-    """The node's voxels where ``way`` takes them, on a lattice with the node's own axes and spacing that holds them all.
+    """The node's voxels where ``way`` takes them, on a lattice of its axes and spacing that holds them all.
 
     Linear interpolation (nearest neighbour for label maps); the volume's minimum where nothing comes from, which is
     air in any scan. Slicer's hardening puts 0 or a corner's value there.
@@ -76,5 +76,5 @@ def _back(after: Matrix, way: Between, before: Matrix) -> Any:
     transform.PostMultiply()
     transform.Concatenate(matrix_from_array(after))
     transform.Concatenate(way.transform.GetInverse())
-    transform.Concatenate(matrix_from_array(np.linalg.inv(before)))
+    transform.Concatenate(matrix_from_array(np.linalg.inv(before).astype(np.float64)))
     return transform

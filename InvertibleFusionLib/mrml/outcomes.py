@@ -16,6 +16,9 @@ from InvertibleFusionLib.volumes.grid import same_grid
 from InvertibleFusionLib.volumes.resampling import resample
 from InvertibleFusionLib.volumes.volume import Volume
 
+SHOWN_SHARE = 99.9
+"""Per cent of the differences that a difference's window holds; a few extremes would leave the others grey."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -46,9 +49,7 @@ def fusion_outcomes(fusion: Fusion, sources: SceneSources) -> list[Outcome]:
     outcomes = []
     for key, volume in (("fused", fusion.image), ("latent", fusion.latent)):
         record = dict(volume.record or {})
-        record["sources"] = [
-            {**source, SHOWN: look} for source, look in zip(record["sources"], shown, strict=True)
-        ]
+        record["sources"] = [{**source, SHOWN: look} for source, look in zip(record["sources"], shown, strict=True)]
         outcomes.append(Outcome(key, replace(volume, record=record), Look()))
     return outcomes
 
@@ -86,7 +87,7 @@ def difference_outcome(decomposition: Decomposition, number: int, source: Any, p
     name = f"{source.GetName()}: decomposed minus source"
     record = with_result(decomposition.record, "difference", name, mean.units, source=number, of=source.GetName())
     volume = mean.with_array(difference, name=name, record=record)
-    largest = float(np.abs(difference).max())
+    largest = float(np.percentile(np.abs(difference), SHOWN_SHARE)) or float(np.abs(difference).max())
     window = 2 * largest if largest else 1.0
     return Outcome(f"difference-{number}", volume, Look(window, 0.0, GREY, units=Look.of_node(source).units))
 

@@ -107,6 +107,9 @@ class Host:
         for node in nodes:
             node.SetAndObserveTransformNodeID(None if parent is None else parent.GetID())
 
+    def viewer(self, scene: Any, size: tuple[int, int]) -> "Viewer":
+        return Viewer(self, scene, size)
+
     def contents(self, scene: Any) -> dict[str, tuple[Any, ...]]:
         """Every node: name, class, parent transform, place and voxels, to see that nothing changed."""
         found = {}
@@ -121,6 +124,42 @@ class Host:
                 facts += (node.GetTransformNodeID(), place, str(voxels.dtype), hash(voxels.tobytes()))
             found[node.GetID()] = facts
         return found
+
+
+class Viewer:
+    """Slice views as the application composes them, without the application: every pixel comes from Slicer."""
+
+    def __init__(self, host: "Host", scene: Any, size: tuple[int, int]) -> None:
+        self.host, self.scene, self.size = host, scene, size
+        self.layouts = host.slicer.vtkMRMLLayoutLogic()
+        self.layouts.SetMRMLScene(scene)
+        self.layout = self.layouts.GetLayoutNode()
+        self.layout.SetViewArrangement(self.host.slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
+        self.logics: dict[str, Any] = {}
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Give every slice view its logic, as the application's layout manager does."""
+        for number in range(self.scene.GetNumberOfNodesByClass("vtkMRMLSliceNode")):
+            node = self.scene.GetNthNodeByClass(number, "vtkMRMLSliceNode")
+            if node.GetLayoutName() not in self.logics:
+                logic = self.host.slicer.vtkMRMLSliceLogic()
+                logic.SetMRMLApplicationLogic(self.host.application)
+                logic.SetMRMLScene(self.scene)
+                node.SetDimensions(*self.size, 1)
+                logic.SetSliceNode(node)
+                self.logics[node.GetLayoutName()] = logic
+
+    def picture(self, name: str) -> np.ndarray:
+        """Red values of every pixel (rows, columns), top row first."""
+        logic = self.logics[name]
+        logic.UpdatePipeline()
+        blend = logic.GetBlend()
+        blend.Update()
+        image = blend.GetOutput()
+        columns, rows, _ = image.GetDimensions()
+        scalars = self.host.vtk.util.numpy_support.vtk_to_numpy(image.GetPointData().GetScalars())
+        return np.asarray(scalars).reshape(rows, columns, -1)[::-1, :, 0]
 
 
 @pytest.fixture

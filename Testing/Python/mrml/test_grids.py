@@ -6,8 +6,8 @@ import pytest
 
 pytest.importorskip("slicer", reason="slicer-core is not installed; it has wheels for Python 3.10 to 3.13")
 
-from InvertibleFusionLib.errors import SceneError, UnsuitableVolumeError  # noqa: E402
-from InvertibleFusionLib.mrml.grids import describe_grids  # noqa: E402
+from InvertibleFusionLib.errors import SceneError, UnsuitableVolumeError
+from InvertibleFusionLib.mrml.grids import describe_grids
 
 
 def test_volumes_under_one_shared_transform_match(host: Any, scene: Any, bumps: Any) -> None:

@@ -90,12 +90,16 @@ def test_a_view_in_the_plane_of_a_slice_shows_that_slice(host: Any, scene: Any, 
         parent = host.move(scene, host.rigid())
     if kind == "bent":
         corners = volume_from_node(node).grid.corners() * [-1, -1, 1]
-        parent = host.bend(scene, {tuple(p): tuple(p + [0.02 * p[1], 0.01 * p[2] + 9, 0.02 * p[0]]) for p in corners})
+        parent = host.bend(
+            scene, {tuple(p): (p[0] + 0.02 * p[1], p[1] + 0.01 * p[2] + 9, p[2] + 0.02 * p[0]) for p in corners}
+        )
     host.put_under(parent, node)
     stack = stack_of(node)
     red = scene.AddNewNodeByClass("vtkMRMLSliceNode", "Red")
     for index in range(stack.count):
-        corner_ras = [stack.grid.position(at) * [-1, -1, 1] for at in ((14, 17, index), (15, 17, index), (14, 18, index))]
+        corner_ras = [
+            stack.grid.position(at) * [-1, -1, 1] for at in ((14, 17, index), (15, 17, index), (14, 18, index))
+        ]
         world = []
         for point in corner_ras:
             place = [0.0, 0.0, 0.0]

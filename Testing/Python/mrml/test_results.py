@@ -252,7 +252,12 @@ def test_nodes_are_complete_when_observers_first_see_them(scene: Any, nodes: lis
 
 
 def test_synthesized_images_say_so_in_their_name_and_nothing_else_does(scene: Any, bumps: Any) -> None:
-    record = {"task": "synthesize", "model": {"name": "m"}, "sources": [], "result": {"kind": "synthetic", "name": "T2"}}
+    record = {
+        "task": "synthesize",
+        "model": {"name": "m"},
+        "sources": [],
+        "result": {"kind": "synthetic", "name": "T2"},
+    }
     made = put_results(scene, [Outcome("synthetic", replace(bumps("T2"), record=record), Look())], Place())
     assert made["synthetic"].GetName() == "SYNTHETIC T2"
     assert made["synthetic"].GetAttribute("DICOM.SeriesDescription") == "SYNTHETIC T2"

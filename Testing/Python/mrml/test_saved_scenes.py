@@ -95,7 +95,7 @@ def test_a_decomposition_needs_neither_sources_nor_transform_to_be_there_still(
     assert family.sources == {}
     fused.HardenTransform()
     image, kept = fused_from_nodes(fused, family.latent)
-    with pytest.raises(GridMismatchError, match="latent of ADC . FLAIR does not lie on the grid of fused ADC"):
+    with pytest.raises(GridMismatchError, match=r"latent of ADC . FLAIR does not lie on the grid of fused ADC"):
         decompose(model, image, latent=kept)
     family.latent.HardenTransform()
     image, kept = fused_from_nodes(fused, family.latent)

@@ -1,9 +1,7 @@
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from InvertibleFusionLib.errors import SceneError
 from InvertibleFusionLib.volumes.volume import Volume
@@ -24,43 +22,6 @@ from InvertibleFusionLib.mrml.views import (  # noqa: E402
 SIZE = (40, 32, 9)
 MODES = [(View.SOURCE, 1), (View.SOURCE, 2), (View.FUSED, 1), (View.DECOMPOSED, 1), (View.DECOMPOSED, 2)]
 MODES += [(View.DIFFERENCE, 1), (View.SPREAD, 2)]
-PICTURES: Path | None = None
-
-
-class Viewer:
-    """Slice views as the application composes them, without the application: every pixel comes from Slicer."""
-
-    def __init__(self, host: Any, scene: Any) -> None:
-        self.host, self.scene = host, scene
-        self.layouts = slicer.vtkMRMLLayoutLogic()
-        self.layouts.SetMRMLScene(scene)
-        self.layout = self.layouts.GetLayoutNode()
-        self.layout.SetViewArrangement(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
-        self.logics: dict[str, Any] = {}
-        self.refresh()
-
-    def refresh(self) -> None:
-        """Give every slice view its logic, as the application's layout manager does."""
-        for number in range(self.scene.GetNumberOfNodesByClass("vtkMRMLSliceNode")):
-            node = self.scene.GetNthNodeByClass(number, "vtkMRMLSliceNode")
-            if node.GetLayoutName() not in self.logics:
-                logic = slicer.vtkMRMLSliceLogic()
-                logic.SetMRMLApplicationLogic(self.host.application)
-                logic.SetMRMLScene(self.scene)
-                node.SetDimensions(*SIZE[:2], 1)
-                logic.SetSliceNode(node)
-                self.logics[node.GetLayoutName()] = logic
-
-    def picture(self, name: str) -> np.ndarray:
-        """Grey values (rows, columns), top row first."""
-        logic = self.logics[name]
-        logic.UpdatePipeline()
-        blend = logic.GetBlend()
-        blend.Update()
-        image = blend.GetOutput()
-        columns, rows, _ = image.GetDimensions()
-        scalars = self.host.vtk.util.numpy_support.vtk_to_numpy(image.GetPointData().GetScalars())
-        return np.asarray(scalars).reshape(rows, columns, -1)[::-1, :, 0]
 
 
 def volume(name: str, seed: int) -> Volume:
@@ -95,8 +56,8 @@ def family(scene: Any) -> Family:
 
 
 @pytest.fixture
-def viewer(host: Any, scene: Any) -> Viewer:
-    viewer = Viewer(host, scene)
+def viewer(host: Any, scene: Any) -> Any:
+    viewer = host.viewer(scene, SIZE[:2])
     red = viewer.logics["Red"].GetSliceNode()
     red.SetOrientationToAxial()
     red.SetFieldOfView(SIZE[0], SIZE[1], 1)
@@ -113,7 +74,7 @@ def expected(node: Any, k: int) -> np.ndarray:
 
 @pytest.mark.parametrize(("view", "number"), MODES)
 def test_each_mode_shows_its_volume_where_it_lies_and_moves_nothing(
-    viewer: Viewer, family: Family, view: View, number: int
+    viewer: Any, family: Family, view: View, number: int
 ) -> None:
     node = viewer.logics["Red"].GetSliceNode()
     shown = {
@@ -133,8 +94,6 @@ def test_each_mode_shows_its_volume_where_it_lies_and_moves_nothing(
     assert np.abs(picture[inner].astype(float) - expected(shown, 5)[inner]).max() <= 3
     assert (node.GetSliceOffset(), node.GetFieldOfView(), node.GetXYZOrigin()) == before
     assert {n.GetID(): (n.GetWindow(), n.GetLevel()) for n in displays(viewer.scene)} == windows
-    if PICTURES is not None:
-        Image.fromarray(picture).save(PICTURES / f"{view}-{number}.png")
 
 
 def displays(scene: Any) -> list[Any]:
@@ -143,7 +102,7 @@ def displays(scene: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize("view", [View.FUSED, View.DECOMPOSED])
-def test_the_key_t_toggles_fused_against_decomposed(viewer: Viewer, family: Family, view: View) -> None:
+def test_the_key_t_toggles_fused_against_decomposed(viewer: Any, family: Family, view: View) -> None:
     show(composites_of(viewer.scene), layers_of(family, view, 2))
     first = viewer.picture("Red").copy()
     for composite in composites_of(viewer.scene):  # what Slicer does on t
@@ -155,12 +114,10 @@ def test_the_key_t_toggles_fused_against_decomposed(viewer: Viewer, family: Fami
         assert np.abs(picture[inner].astype(float) - expected(node, 4)[inner]).max() <= 3
 
 
-def test_what_is_not_there_or_was_deleted_is_said_with_how_to_get_it(
-    viewer: Viewer, family: Family, scene: Any
-) -> None:
-    with pytest.raises(SceneError, match="There is no spread 1 to show.*with several samples"):
+def test_what_is_not_there_or_was_deleted_is_said_with_how_to_get_it(viewer: Any, family: Family, scene: Any) -> None:
+    with pytest.raises(SceneError, match=r"There is no spread 1 to show.*with several samples"):
         layers_of(family, View.SPREAD, 1)
-    with pytest.raises(SceneError, match="There is no fused image to show.*Fuse the sources first"):
+    with pytest.raises(SceneError, match=r"There is no fused image to show.*Fuse the sources first"):
         layers_of(Family(), View.FUSED)
     scene.RemoveNode(family.decomposed[1])
     with pytest.raises(SceneError, match="There is no decomposed 1 to show, or it was deleted"):
@@ -170,13 +127,13 @@ def test_what_is_not_there_or_was_deleted_is_said_with_how_to_get_it(
     assert layers_of(family, View.DECOMPOSED, 2) == Layers(family.decomposed[2])
 
 
-def test_only_the_views_that_are_named_change(viewer: Viewer, family: Family) -> None:
+def test_only_the_views_that_are_named_change(viewer: Any, family: Family) -> None:
     show(composites_of(viewer.scene, ["Yellow"]), layers_of(family, View.SOURCE, 1))
     found = {node.GetLayoutName(): node.GetBackgroundVolumeID() for node in composites_of(viewer.scene)}
     assert found == {"Red": None, "Green": None, "Yellow": family.sources[1].GetID()}
 
 
-def test_the_compare_layout_shows_all_side_by_side_linked_at_the_same_place(viewer: Viewer, family: Family) -> None:
+def test_the_compare_layout_shows_all_side_by_side_linked_at_the_same_place(viewer: Any, family: Family) -> None:
     red = viewer.logics["Red"].GetSliceNode()
     red.SetSliceOffset(-2.0)
     panes = {f"{view} {number} <&>": layers_of(family, view, number) for view, number in MODES}

@@ -125,7 +125,7 @@ def test_a_transform_that_bends_is_hardened_into_the_copy_only(host: Any, scene:
     node, twin = host.loaded(scene, bumps("scan", (30, 30, 30))), host.loaded(scene, bumps("scan", (30, 30, 30)))
     corners = volume_from_node(node).grid.corners() * [-1, -1, 1]
     if kind == "thin plate":
-        moves = {tuple(point): tuple(point + [40, 0, 0]) for point in corners}
+        moves = {tuple(point): tuple(np.add(point, (40, 0, 0))) for point in corners}
         centre = tuple(corners.mean(axis=0))
         parent = host.bend(scene, {**moves, centre: (centre[0] + 40, centre[1] + 5, centre[2])})
     elif kind == "grid":
@@ -188,7 +188,9 @@ def test_sources_under_one_transform_stay_unhardened_and_others_meet_in_the_worl
     host: Any, scene: Any, bumps: Any
 ) -> None:
     first, second = host.loaded(scene, bumps("ADC")), host.loaded(scene, bumps("FLAIR", seed=1))
-    bent = host.bend(scene, {(0, 0, 0): (3, 0, 0), (50, 0, 0): (50, 9, 0), (0, 50, 0): (0, 50, 4), (0, 0, 50): (0, 0, 50)})
+    bent = host.bend(
+        scene, {(0, 0, 0): (3, 0, 0), (50, 0, 0): (50, 9, 0), (0, 50, 0): (0, 50, 4), (0, 0, 50): (0, 0, 50)}
+    )
     host.put_under(bent, first, second)
     shared = sources_from_nodes([first, second])
     assert shared.parent is bent
@@ -266,7 +268,9 @@ def test_files_of_the_command_line_decompose_exactly_in_the_scene_even_where_sli
 def test_a_damaged_record_is_said_and_an_edited_node_no_longer_speaks_for_its_file(
     host: Any, scene: Any, bumps: Any, tmp_path: Path
 ) -> None:
-    volume = replace(bumps("ADC"), record={"task": "phantom", "result": {"kind": "phantom", "name": "ADC", "units": ""}})
+    volume = replace(
+        bumps("ADC"), record={"task": "phantom", "result": {"kind": "phantom", "name": "ADC", "units": ""}}
+    )
     volume.write(tmp_path / "ADC.nrrd")
     node = host.load(scene, tmp_path / "ADC.nrrd")
     assert volume_from_node(node).record == volume.record
