@@ -126,6 +126,17 @@ def statements_of_file(node: Any) -> tuple[dict[str, Any] | None, str]:
         return None, ""  # replaced by something else since Slicer read it
 
 
+def keep_record(node: Any) -> None:
+    """Write the record that a node's file states on the node, where saved scenes keep it.
+
+    For results of the command line that were loaded as files: Slicer drops the record when it saves them again.
+    """
+    if record_of(node) is None:
+        stated, _ = statements_of_file(node)
+        if stated is not None:
+            write_record(node, stated)
+
+
 def is_synthetic(record: Mapping[str, Any]) -> bool:
     """Whether the image shows a contrast that no scanner measured."""
     return record.get("task") == "synthesize" or record["result"]["kind"] == "synthetic"

@@ -22,10 +22,11 @@ from InvertibleFusionLib.mrml.provenance import (
     set_numbers,
     write_record,
 )
-from InvertibleFusionLib.mrml.scene import attribute
+from InvertibleFusionLib.mrml.scene import attribute, nodes_of_class
 
-SOURCE = "InvertibleFusion.source"
-"""Node reference from a result to the nodes it was made of, in their order."""
+SOURCE = "InvertibleFusion.source{number}"
+"""Node references from a result to the nodes it was made of, by number from 1: one role each, since Slicer takes a
+deleted node out of a role's list and the others would move up."""
 FUSED = "InvertibleFusion.fused"
 """Node reference from a latent and from whatever was decomposed to the fused image."""
 LATENT = "InvertibleFusion.latent"
@@ -145,13 +146,23 @@ def _replace(node: Any, fresh: Any, look: Look) -> Any:
     for name in fresh.GetAttributeNames():
         node.SetAttribute(name, fresh.GetAttribute(name))
     node.SetAndObserveTransformNodeID(fresh.GetTransformNodeID())
-    for role in (SOURCE, FUSED, LATENT):
-        node.RemoveNodeReferenceIDs(role)
+    _forget(node)
     display = node.GetDisplayNode()
     if display is not None and look.window is not None:  # else what the user set for earlier results stays
         _dress(node.GetScene(), display, look)
     node.EndModify(before)
     return node
+
+
+def _forget(node: Any) -> None:
+    """Let go of what belonged to a node's earlier content, in both directions."""
+    roles = [node.GetNthNodeReferenceRole(number) for number in range(node.GetNumberOfNodeReferenceRoles())]
+    for role in roles:
+        if role.startswith("InvertibleFusion."):
+            node.RemoveNodeReferenceIDs(role)
+    for other in nodes_of_class(node.GetScene(), "vtkMRMLVolumeNode"):
+        if other.GetNodeReference(FUSED) is node:
+            other.RemoveNodeReferenceIDs(FUSED)
 
 
 def _require_replaceable(node: Any, fresh: Any, sources: Sequence[Any]) -> None:
@@ -181,8 +192,9 @@ def _connect(nodes: Mapping[str, Any], place: Place) -> None:
     """Let results know what they were made of and what belongs to them; saved with the scene."""
     fused = nodes.get("fused", place.fused)
     for key, node in nodes.items():
-        for number, source in enumerate(place.sources):
-            node.SetNthNodeReferenceID(SOURCE, number, source.GetID())
+        for number, source in enumerate(place.sources, 1):
+            if source.GetScene() is not None:  # else deleted during the run
+                node.SetNodeReferenceID(SOURCE.format(number=number), source.GetID())
         if key != "fused" and fused is not None:
             node.SetNodeReferenceID(FUSED, fused.GetID())
     if "fused" in nodes and "latent" in nodes:

@@ -73,8 +73,8 @@ def family_of(fused: Any) -> Family:
         SceneError: when it was deleted.
     """
     require_in_scene(fused, "fused image")
-    count = fused.GetNumberOfNodeReferences(SOURCE)
-    sources = {number + 1: fused.GetNthNodeReference(SOURCE, number) for number in range(count)}
+    count = len((record_of(fused) or {}).get("sources", []))
+    sources = {number: fused.GetNodeReference(SOURCE.format(number=number)) for number in range(1, count + 1)}
     found: dict[str, dict[int, Any]] = {kind: {} for kind in ("decomposed", "difference", "spread")}
     for node in nodes_of_class(fused.GetScene(), "vtkMRMLScalarVolumeNode"):
         if node.GetNodeReference(FUSED) is not fused:

@@ -20,6 +20,7 @@ from InvertibleFusionLib.mrml.outcomes import (  # noqa: E402
 )
 from InvertibleFusionLib.mrml.provenance import RECORD, Look  # noqa: E402
 from InvertibleFusionLib.mrml.results import Place, put_results  # noqa: E402
+from InvertibleFusionLib.mrml.views import family_of  # noqa: E402
 from InvertibleFusionLib.mrml.volumes import fused_from_nodes, sources_from_nodes, volume_from_node  # noqa: E402
 
 ADC_QUANTITY = ("113041", "DCM", "Apparent Diffusion Coefficient")
@@ -191,6 +192,32 @@ def test_running_again_fills_the_chosen_nodes_and_keeps_what_the_user_set(
         assert [source["name"] for source in mine.record["sources"]] == ["T1", "T2"]
     image, latent = fused_from_nodes(again["fused"], again["latent"])
     assert decompose(model, image, latent=latent).sources[0].mean.name == "T1"
+
+
+def test_what_belonged_to_an_overwritten_image_no_longer_belongs_to_it(
+    host: Any, scene: Any, nodes: list[Any], model: Model
+) -> None:
+    first = fused_nodes(scene, nodes, model)
+    old = decomposed_nodes(scene, nodes, first, model, exact=True)
+    assert family_of(first["fused"]).decomposed == {1: old["exact-1"], 2: old["exact-2"]}
+    again = fused_nodes(scene, nodes[::-1], model, into={"fused": first["fused"]})
+    family = family_of(first["fused"])
+    assert family.decomposed == {}
+    assert family.differences == {}
+    assert family.latent is again["latent"]
+    assert family.sources == {1: nodes[1], 2: nodes[0]}
+
+
+def test_a_source_deleted_during_the_run_leaves_the_others_their_numbers(
+    host: Any, scene: Any, nodes: list[Any], model: Model
+) -> None:
+    sources = sources_from_nodes(nodes)
+    fusion = fuse(model, sources.volumes)
+    outcomes = fusion_outcomes(fusion, sources)
+    scene.RemoveNode(nodes[0])
+    made = put_results(scene, outcomes, Place(nodes, None, sources.parent))
+    assert family_of(made["fused"]).sources == {2: nodes[1]}
+    assert family_of(host.reopened(scene).GetFirstNodeByName("fused ADC + FLAIR")).sources.keys() == {2}
 
 
 def test_scans_and_other_nodes_are_never_overwritten(

@@ -11,6 +11,7 @@ from InvertibleFusionLib.models.model import Model
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed; it has wheels for Python 3.10 to 3.13")
 
 from InvertibleFusionLib.mrml.outcomes import decomposition_outcomes, fusion_outcomes  # noqa: E402
+from InvertibleFusionLib.mrml.provenance import keep_record  # noqa: E402
 from InvertibleFusionLib.mrml.results import Place, put_results  # noqa: E402
 from InvertibleFusionLib.mrml.views import family_of  # noqa: E402
 from InvertibleFusionLib.mrml.volumes import (  # noqa: E402
@@ -118,6 +119,21 @@ def test_an_edited_image_is_refused_and_a_foreign_latent_too(
     image, latent = fused_from_nodes(made["fused"], made["latent"])
     with pytest.raises(RecordMismatchError, match="or it was changed since"):
         decompose(model, image, latent=latent)
+
+
+def test_files_of_the_command_line_decompose_exactly_after_a_scene_took_them_in(
+    host: Any, scene: Any, model: Model, sources: list[Volume]
+) -> None:
+    fusion = fuse(model, sources)
+    for name, volume in (("fused", fusion.image), ("latent", fusion.latent)):
+        volume.write(host.folder / f"{name}.nrrd")
+        keep_record(host.load(scene, host.folder / f"{name}.nrrd"))
+    other = host.reopened(scene)
+    image, latent = fused_from_nodes(other.GetFirstNodeByName("fused"), other.GetFirstNodeByName("latent"))
+    result = decompose(model, image, latent=latent)
+    for estimate, source in zip(result.sources, sources, strict=True):
+        values = source.array.astype(np.float64)
+        assert np.abs(estimate.mean.array - values).max() <= 1e-5 * np.ptp(values)
 
 
 def test_a_fused_node_saved_as_a_file_by_slicer_is_the_same_image_for_simpleitk(

@@ -172,15 +172,14 @@ def wave(host: Any, scene: Any) -> Any:
     field.SetOrigin(-90, -90, -150)
     field.SetSpacing(25, 25, 40)
     field.AllocateScalars(host.vtk.VTK_DOUBLE, 3)
+    displacements = host.vtk.util.numpy_support.vtk_to_numpy(field.GetPointData().GetScalars()).reshape(9, 9, 9, 3)
+    displacements[:] = (-6, 0, 0)
+    displacements[..., 1] = 2 * np.sin(np.arange(9) / 2)
     transform = slicer.vtkOrientedGridTransform()
     transform.SetDisplacementGridData(field)
     node = slicer.vtkMRMLGridTransformNode()
     node.SetAndObserveTransformToParent(transform)
     scene.AddNode(node)
-    displacements = slicer.util.arrayFromGridTransform(node)
-    displacements[:] = (-6, 0, 0)
-    displacements[..., 1] = 2 * np.sin(np.arange(9) / 2)
-    slicer.util.arrayFromGridTransformModified(node)
     return node
 
 
