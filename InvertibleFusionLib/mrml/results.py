@@ -73,7 +73,8 @@ def put_results(
     prepared = {outcome.key: _prepared(scene, outcome, place) for outcome in outcomes}
     for key, node in chosen.items():
         if key in prepared:
-            _require_replaceable(node, prepared[key], place.sources)
+            others = [other for name, other in chosen.items() if name != key]
+            _require_replaceable(node, prepared[key], [*place.sources, place.fused], others)
     nodes: dict[str, Any] = {}
     with ExitStack() as undo:
         for outcome in outcomes:
@@ -165,12 +166,14 @@ def _forget(node: Any) -> None:
             other.RemoveNodeReferenceIDs(FUSED)
 
 
-def _require_replaceable(node: Any, fresh: Any, sources: Sequence[Any]) -> None:
+def _require_replaceable(node: Any, fresh: Any, made_of: Sequence[Any], others: Sequence[Any]) -> None:
     name = node.GetName()
     if node.GetScene() is None:
         raise SceneError(f"The output {name} was deleted from the scene meanwhile. Choose another one, or a new one.")
-    if node in sources:
-        raise SceneError(f"{name} is a source and is never changed. Choose another output, or a new one.")
+    if node in made_of:
+        raise SceneError(f"{name} is what the result is made of and is never changed. Choose another output.")
+    if node in others:
+        raise SceneError(f"{name} is chosen for two outputs. Choose another one for one of them.")
     if node.GetClassName() != fresh.GetClassName():
         raise SceneError(f"{name} cannot hold {fresh.GetName()}, which is of another type. Choose a new output.")
     if node.GetImageData() is not None and not attribute(node, RECORD):

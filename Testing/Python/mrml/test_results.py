@@ -229,8 +229,9 @@ def test_scans_and_other_nodes_are_never_overwritten(
     scene.RemoveNode(deleted)
     before = host.contents(scene)
     for chosen, reason in [
-        ({"fused": nodes[0]}, "ADC is a source and is never changed"),
+        ({"fused": nodes[0]}, "ADC is what the result is made of and is never changed"),
         ({"fused": bystander}, "T1 was not made here and is not overwritten"),
+        ({"fused": empty, "latent": empty}, "output is chosen for two outputs"),
         ({"latent": empty}, "output cannot hold latent of ADC"),
         ({"fused": deleted}, "The output output 2 was deleted"),
     ]:
@@ -301,3 +302,19 @@ def test_a_source_that_is_gone_has_no_difference(scene: Any, nodes: list[Any], m
     with pytest.raises(SceneError, match="FLAIR, the source 2, was deleted from the scene meanwhile"):
         difference_outcome(result, 2, nodes[1], None)
     assert loose_node(image).GetScene() is None
+
+
+def test_without_a_study_results_stand_in_one_folder_beside_their_source(
+    host: Any, scene: Any, bumps: Any, model: Model
+) -> None:
+    nodes = [host.loaded(scene, bumps("ADC")), host.loaded(scene, bumps("FLAIR", seed=1))]
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    own = hierarchy.CreateFolderItem(hierarchy.GetSceneItemID(), "my folder")
+    hierarchy.CreateItem(own, nodes[0])
+    fused = fused_nodes(scene, nodes, model)
+    result = decompose(model, fused_from_nodes(fused["fused"])[0], samples=2)
+    made = put_results(scene, decomposition_outcomes(result), Place((), fused["fused"]))
+    parents = {hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node)) for node in (*fused.values(), *made.values())}
+    (folder,) = parents
+    assert hierarchy.GetItemName(folder) == "InvertibleFusion"
+    assert hierarchy.GetItemParent(folder) == own
