@@ -72,7 +72,7 @@ def tabulate(
     """
     source = DataSource("cases", "not stated", "not stated", patients=list(cases), mask=mask)
     patients = load_patients([source], contrasts, folder, for_reporting)
-    return FusionTable({model.card.name: measure(model.network, patients, contrasts) for model in models})
+    return FusionTable({model.card.name: measure(model.fusion_network, patients, contrasts) for model in models})
 
 
 def draw_calibration(table: FusionTable, path: Path) -> None:
