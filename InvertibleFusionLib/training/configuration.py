@@ -38,7 +38,7 @@ class TrainingConfiguration:
         loss: weights of the terms.
         steps: optimization steps.
         batch_size: crops in a step; with several processes, in each of them.
-        learning_rate: peak.
+        learning_rate: at its peak; the schedule says how it goes.
         schedule: how the learning rate goes.
         betas: of Adam.
         gradient_norm: gradients are clipped to this.
