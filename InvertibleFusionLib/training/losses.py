@@ -86,12 +86,14 @@ def multiscale_mmd(z: Tensor, target: Tensor) -> Tensor:
         target: draws from the prior, same shape.
     """
     x, y = z.flatten(1), target.flatten(1)
-    xx, yy, xy = x @ x.T, y @ y.T, x @ y.T
-    # Squared lengths from the products' own diagonals, so that a slice's distance to itself is 0 and not a rounding.
-    of_x, of_y = xx.diag(), yy.diag()
+    of_x, of_y, between = x @ x.T, y @ y.T, x @ y.T
+    # Squares from the same products: else a slice's distance to itself is a rounding error, which the kernels,
+    # narrower than that, would blow up.
+    squares_x, squares_y = of_x.diagonal(), of_y.diagonal()
 
-    def kernels(products: Tensor, first: Tensor, second: Tensor) -> Tensor:
-        squares = first[:, None] + second[None] - 2 * products
-        return sum((width**2 / (width**2 + squares) for width in BANDWIDTHS), torch.zeros_like(squares))
+    def kernels(squares_a: Tensor, squares_b: Tensor, products: Tensor) -> Tensor:
+        distances = squares_a[:, None] + squares_b[None] - 2 * products
+        return sum((width**2 / (width**2 + distances) for width in BANDWIDTHS), torch.zeros_like(distances))
 
-    return (kernels(xx, of_x, of_x) + kernels(yy, of_y, of_y) - 2 * kernels(xy, of_x, of_y)).mean()
+    same = kernels(squares_x, squares_x, of_x) + kernels(squares_y, squares_y, of_y)
+    return (same - 2 * kernels(squares_x, squares_y, between)).mean()
