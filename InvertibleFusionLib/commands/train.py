@@ -54,7 +54,7 @@ def run(options: Namespace, parser: ArgumentParser) -> None:
     names = {field.name for field in dataclasses.fields(TrainingConfiguration)}
     configuration = TrainingConfiguration(**{n: value for n, value in instances.as_dict().items() if n in names})
     if dry:
-        dry_run(configuration)
+        dry_run(configuration, out, resume)
         print("Dry run: data, a step, validation, states, measures and model file all work. Nothing was kept.")
         return
     if out is None:

@@ -122,10 +122,29 @@ def plain(value: Any) -> Any:
 def require_same_run(now: dict[str, Any], before: dict[str, Any]) -> None:
     """Refuse to go on with other settings than a run began with, except the ``CHANGEABLE`` ones.
 
+    Args:
+        now: of ``TrainingConfiguration.to_json``, and "processes", how many there are. One with twice the batch is the
+            same run as two.
+        before: the same, of the run to go on with.
+
     Raises:
         ConfigurationError: naming the settings that differ, with both values.
     """
-    changed = [name for name in now if name not in CHANGEABLE and now[name] != before.get(name)]
+    here, there = _of_the_result(now), _of_the_result(before)
+    changed = [name for name in here | there if here.get(name) != there.get(name)]
     if changed:
-        told = "; ".join(f"{name} was {before.get(name)}, is now {now[name]}" for name in changed)
+        told = "; ".join(f"{name} was {there.get(name)}, is now {here.get(name)}" for name in changed)
         raise ConfigurationError(f"The run to go on with was told something else: {told}. Start a new one, or go back.")
+
+
+def _of_the_result(settings: dict[str, Any]) -> dict[str, Any]:
+    kept = {name: value for name, value in settings.items() if name not in (*CHANGEABLE, "processes", "batch_size")}
+    return _each(kept | {"batch_size of all processes": settings["batch_size"] * settings.get("processes", 1)})
+
+
+def _each(settings: dict[str, Any], under: str = "") -> dict[str, Any]:
+    """Nested settings by names such as ``loss.fusion``."""
+    single: dict[str, Any] = {}
+    for name, value in settings.items():
+        single |= _each(value, f"{under}{name}.") if isinstance(value, dict) else {f"{under}{name}": value}
+    return single

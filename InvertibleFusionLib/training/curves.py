@@ -1,12 +1,15 @@
 """The course of a training run: a CSV for tables and plots, and TensorBoard's curves and images."""
 
 import csv
+import io
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
+
+from InvertibleFusionLib.volumes.writing import staged
 
 COLUMNS = ("step", "name", "value")
 
@@ -17,13 +20,15 @@ class Curves:
     Args:
         folder: curves.csv and TensorBoard's event files go there.
         step: the run goes on after this step; what an earlier, killed run wrote beyond it is dropped.
+
+    Raises:
+        OutputError: when the folder cannot be made or written.
     """
 
     def __init__(self, folder: Path, step: int) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / "curves.csv"
-        kept = [row for row in read_curves(self._path) if row[0] <= step] if step and self._path.exists() else []
-        with self._path.open("w", newline="", encoding="utf-8") as stream:
+        kept = [row for row in _rows(self._path) if int(row[0]) <= step] if step and self._path.exists() else []
+        with staged(folder) as stage, (stage / self._path.name).open("w", newline="", encoding="utf-8") as stream:
             writer = csv.writer(stream)
             writer.writerow(COLUMNS)
             writer.writerows(kept)
@@ -57,9 +62,12 @@ def recording(folder: Path, step: int) -> Iterator[Curves]:
 
 def read_curves(path: Path) -> list[tuple[int, str, float]]:
     """(step, name, value) of every line of a curves.csv; a last line cut short by a kill is left out."""
-    rows = []
+    return [(int(step), name, float(value)) for step, name, value in _rows(path)]
+
+
+def _rows(path: Path) -> list[list[str]]:
+    """Lines without the head, as they were written: numbers read and written again would look different."""
     with path.open(newline="", encoding="utf-8") as stream:
-        for row in csv.DictReader(stream):
-            if row["value"] not in (None, ""):
-                rows.append((int(row["step"]), row["name"], float(row["value"])))
-    return rows
+        text = stream.read()
+    whole = text[: text.rfind("\n") + 1]
+    return list(csv.reader(io.StringIO(whole, newline="")))[1:]

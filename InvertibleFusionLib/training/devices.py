@@ -12,6 +12,11 @@ Accelerator = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 
 
+def processes() -> int:
+    """How many processes train together, on all machines."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 def start_fabric(accelerator: Accelerator, precision: Precision, turns: int) -> Fabric:
     """Lightning Fabric for this process.
 
@@ -26,7 +31,7 @@ def start_fabric(accelerator: Accelerator, precision: Precision, turns: int) -> 
     Raises:
         ConfigurationError: when there is no such device.
     """
-    world = int(os.environ.get("WORLD_SIZE", "1"))
+    world = processes()
     here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     try:
         fabric = Fabric(

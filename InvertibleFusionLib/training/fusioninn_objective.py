@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from InvertibleFusionLib.errors import ConfigurationError
 from InvertibleFusionLib.models.fusioninn import FusionINN, sample_prior
 from InvertibleFusionLib.training.losses import (
     LossWeights,
@@ -38,8 +39,18 @@ class FusionINNObjective(Objective):
         return self.network.parameters()
 
     def initialize(self, images: Tensor) -> None:
-        """Set the activation normalization so that the first batch has mean 0 and deviation 1."""
-        self.network.flow.initialize(images)
+        """Set the activation normalization so that the first batch has mean 0 and deviation 1.
+
+        Raises:
+            ConfigurationError: when a contrast is the same everywhere.
+        """
+        try:
+            self.network.flow.initialize(images)
+        except ValueError as error:
+            raise ConfigurationError(
+                f"The first {len(images)} crops show nothing in one contrast, so the network cannot be initialized. "
+                "Take a larger crop or batch_size, or select slices with more content."
+            ) from error
 
     def forward(self, batch: Batch, turn: str) -> dict[str, Tensor]:
         """Scalars "total", "fusion", "decomposition" and "latent" (FusionINN, equations 1 to 5)."""

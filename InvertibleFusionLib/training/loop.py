@@ -56,7 +56,6 @@ class Training:
             for turn in objective.turns
         }
         self._prepared: dict[str, Any] = {turn: fabric.setup_optimizers(o) for turn, o in self.optimizers.items()}
-        self._ceiling: dict[str, float] = {}
 
     def steps(self, batches: Iterable[Batch], position: Position) -> Iterator[Step]:
         """Train from ``position`` on, one yielded step for each batch; closing the generator stops the training.
@@ -74,7 +73,7 @@ class Training:
             norms = []
             on_device = self._fabric.to_device(batch)
             for turn in self.objective.turns:
-                terms, norm = self._turn(turn, on_device, rate, number)
+                terms, norm = self._turn(turn, on_device, rate, number, position.ceilings)
                 several = len(self.objective.turns) > 1
                 losses |= {f"{turn}/{name}" if several else name: value for name, value in terms.items()}
                 norms.append(norm)
@@ -85,33 +84,39 @@ class Training:
     def _betas(self) -> tuple[float, float]:
         return self._configuration.betas[0], self._configuration.betas[1]
 
-    def _turn(self, turn: str, batch: Batch, rate: float, number: int) -> tuple[dict[str, float], float]:
+    def _turn(
+        self, turn: str, batch: Batch, rate: float, number: int, ceilings: dict[str, float]
+    ) -> tuple[dict[str, float], float]:
         optimizer = self._prepared[turn]
         for group in optimizer.param_groups:
             group["lr"] = rate
         optimizer.zero_grad(set_to_none=True)
         losses: dict[str, Tensor] = self._module(batch, turn)
         values = {name: float(value.detach()) for name, value in losses.items()}
-        self._require_sound(turn, values, number)
+        ceiling = ceilings.setdefault(turn, DIVERGED * max(abs(values["total"]), 1.0))
+        _require_sound(values, ceiling, number)
         self._fabric.backward(losses["total"])
         norm = self._fabric.clip_gradients(
             self._module, optimizer, max_norm=self._configuration.gradient_norm, error_if_nonfinite=False
         )
         size = float(norm) if norm is not None else 0.0
         if not math.isfinite(size):
-            raise _stopped(number, f"the gradient of the {turn} is {size}")
+            raise stopped(number, f"the gradient of the {turn} is {size}")
         optimizer.step()
         return values, size
 
-    def _require_sound(self, turn: str, losses: dict[str, float], number: int) -> None:
-        for name, value in losses.items():
-            if not math.isfinite(value):
-                raise _stopped(number, f"the {name} loss is {value}")
-        ceiling = self._ceiling.setdefault(turn, DIVERGED * max(abs(losses["total"]), 1.0))
-        if losses["total"] > ceiling:
-            largest = max((name for name in losses if name != "total"), key=lambda name: losses[name], default="total")
-            raise _stopped(number, f"the loss has grown to {losses['total']:.3g}, most of it the {largest} loss")
 
-
-def _stopped(number: int, why: str) -> InferenceError:
+def stopped(number: int, why: str) -> InferenceError:
+    """The error that ends a training at a step, for a reason."""
     return InferenceError(f"Training stopped at step {number}: {why}. Lower the learning rate or the gradient norm.")
+
+
+def _require_sound(losses: dict[str, float], ceiling: float, number: int) -> None:
+    terms = {name: value for name, value in losses.items() if name != "total"} or losses
+    # The terms first: with any of them, the total is no number either.
+    for name, value in (terms | losses).items():
+        if not math.isfinite(value):
+            raise stopped(number, f"the {name} loss is {value}")
+    if losses["total"] > ceiling:
+        largest = max(terms, key=lambda name: terms[name])
+        raise stopped(number, f"the loss has grown to {losses['total']:.3g}, most of it the {largest} loss")

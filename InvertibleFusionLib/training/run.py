@@ -2,7 +2,7 @@
 
 import csv
 import logging
-import shutil
+import math
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -29,13 +29,15 @@ from InvertibleFusionLib.training.data import (
     require_separate_patients,
     with_scale,
 )
-from InvertibleFusionLib.training.devices import start_fabric
-from InvertibleFusionLib.training.loop import Step, Training
+from InvertibleFusionLib.training.devices import processes, start_fabric
+from InvertibleFusionLib.training.loop import Step, Training, stopped
 from InvertibleFusionLib.training.recipe import Recipe, recipe_for, slices_to_check
 from InvertibleFusionLib.training.state import Position, load_state, read_state, save_state
 from InvertibleFusionLib.training.validation import Measurement
+from InvertibleFusionLib.volumes.writing import staged
 
 LOG = logging.getLogger("InvertibleFusion")
+LAST = "last.safetensors"
 STEPS_BETWEEN_POINTS = 20
 """Of the curves."""
 
@@ -54,7 +56,8 @@ def train_model(
         configuration: the whole run.
         out: the model file, NAME.safetensors.
         on_step: called with steps done, steps in all, and the losses.
-        resume: go on with the last state of a run that was stopped, as if it had not been.
+        resume: go on with the last state of a run that was stopped, as if it had not been. One that was stopped after
+            its last step is measured and its model file written.
 
     Returns:
         The model's card; None in processes of a larger run that write nothing.
@@ -67,12 +70,19 @@ def train_model(
     return _train(configuration, out, on_step, resume)
 
 
-def dry_run(configuration: TrainingConfiguration) -> None:
+def dry_run(configuration: TrainingConfiguration, out: Path | None = None, resume: bool = False) -> None:
     """One batch of everything: data, step, validation, states, measures, model file. Nothing is left behind.
+
+    Args:
+        configuration: of the run.
+        out: the model file that it shall write, if that is known.
+        resume: whether it shall go on with a stopped run.
 
     Raises:
         InvertibleFusionError: what the run itself would stumble over.
     """
+    if out is not None:
+        _require_no_other_run(_settings(configuration, processes()), _folder_for(out) / LAST, resume)
     short = replace(configuration, steps=1, validate_every=1, checkpoint_every=1, validation_slices=1)
     with tempfile.TemporaryDirectory() as folder:
         _train(short, Path(folder) / "dry.safetensors", lambda done, total, losses: None, slices_to_measure=1)
@@ -86,8 +96,9 @@ def _train(
     slices_to_measure: int | None = None,
 ) -> ModelCard | None:
     folder = _folder_for(out)
-    last = folder / "last.safetensors"
-    _require_no_other_run(configuration, last, resume)
+    last = folder / LAST
+    settings = _settings(configuration, processes())
+    _require_no_other_run(settings, last, resume)
     recipe = recipe_for(configuration)
     objective = recipe.objective(configuration)
     fabric = start_fabric(configuration.accelerator, configuration.precision, len(objective.turns))
@@ -95,7 +106,7 @@ def _train(
     if not resume:
         objective.initialize(_first_images(samples, configuration.batch_size * fabric.world_size))
     training = Training(configuration, objective, fabric)
-    position = Position(settings=configuration.to_json())
+    position = Position(settings=settings)
     if resume:
         position = load_state(last, objective, training.optimizers)
     run = _Run(configuration, recipe, fabric, training, position, folder)
@@ -115,6 +126,7 @@ class _Run:
     training: Training
     position: Position
     folder: Path
+    kept: int = 0
 
     def go(self, samples: Samples, unseen: list[PatientSlices], on_step: OnStep) -> None:
         """Train to the end, or until validations no longer improve."""
@@ -128,26 +140,31 @@ class _Run:
             try:
                 # Before the hours, not after them: whether the folder can be written.
                 self._save("last")
+                if self._ends_early():
+                    return
                 for step in self.training.steps(batches, self.position):
                     on_step(step.number, settings.steps, step.losses)
                     _draw(curves, step, settings.steps)
-                    if self._after(step.number, to_check, curves):
-                        break
+                    self._after(step.number, to_check, curves)
+                    if self._ends_early():
+                        return
             except InferenceError as error:
-                kept = read_state(self.folder / "last.safetensors")[1].step
-                raise InferenceError(f"{error} The state of step {kept} is kept: --resume goes on from it.") from error
+                raise InferenceError(
+                    f"{error} The state of step {self.kept} is kept: --resume goes on from it."
+                ) from error
 
-    def _after(self, step: int, to_check: list[Any], curves: Curves | None) -> bool:
-        """Validate and save when it is time; whether the run shall end early."""
+    def _ends_early(self) -> bool:
+        return 0 < self.configuration.early_stop <= self.position.progression.waited
+
+    def _after(self, step: int, to_check: list[Any], curves: Curves | None) -> None:
+        """Validate and save when it is time."""
         settings = self.configuration
-        stop = False
         if step % settings.validate_every == 0 or step == settings.steps:
-            stop = self._validate(step, to_check, curves)
-        if step % settings.checkpoint_every == 0 or step == settings.steps or stop:
+            self._validate(step, to_check, curves)
+        if step % settings.checkpoint_every == 0 or step == settings.steps or self._ends_early():
             self._save("last")
-        return stop
 
-    def _validate(self, step: int, to_check: list[Any], curves: Curves | None) -> bool:
+    def _validate(self, step: int, to_check: list[Any], curves: Curves | None) -> None:
         network = self.training.objective.trained
         scores: dict[str, float] = {}
         if curves is not None:
@@ -157,12 +174,14 @@ class _Run:
             curves.add_images(step, "validation", self.recipe.pictures(network, to_check[0]))
             network.train()
         score = float(self.fabric.broadcast(scores.get("score", 0.0)))
-        progression = self.position.progression
-        if progression.add(score, step, self.configuration.schedule):
+        if not math.isfinite(score):
+            raise stopped(step, f"the score of the validation is {score}")
+        if self.position.progression.add(score, step, self.configuration.schedule):
             self._save("best")
-        return 0 < self.configuration.early_stop <= progression.waited
 
     def _save(self, which: str) -> None:
+        if which == "last":
+            self.kept = self.position.step
         if self.fabric.is_global_zero:
             path = self.folder / f"{which}.safetensors"
             save_state(path, self.training.objective, self.training.optimizers, self.position)
@@ -174,14 +193,15 @@ def _folder_for(out: Path) -> Path:
     return out.with_suffix(".training")
 
 
-def _require_no_other_run(configuration: TrainingConfiguration, last: Path, resume: bool) -> None:
+def _settings(configuration: TrainingConfiguration, processes: int) -> dict[str, Any]:
+    return {**configuration.to_json(), "processes": processes}
+
+
+def _require_no_other_run(settings: dict[str, Any], last: Path, resume: bool) -> None:
     if resume:
         if not last.exists():
             raise ConfigurationError(f"There is no run to go on with: {last} does not exist. Leave --resume out.")
-        before = read_state(last)[1]
-        require_same_run(configuration.to_json(), before.settings)
-        if before.step >= configuration.steps:
-            raise ConfigurationError(f"The run in {last.parent} has done its {before.step} steps already.")
+        require_same_run(settings, read_state(last)[1].settings)
     elif last.exists() and read_state(last)[1].step > 0:
         step = read_state(last)[1].step
         raise ConfigurationError(
@@ -235,13 +255,11 @@ def _middle(patient: PatientSlices, count: int | None) -> PatientSlices:
 def write_rows(measurement: Measurement, path: Path) -> None:
     """The measures of every slice as CSV, whole or not at all."""
     names = list(dict.fromkeys(name for _, _, row in measurement.rows for name in row))
-    beside = path.with_name(f".unfinished-{path.name}")
-    with beside.open("w", newline="", encoding="utf-8") as stream:
+    with staged(path.parent) as stage, (stage / path.name).open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         writer.writerow(["patient", "slice", *names])
         for patient, number, row in measurement.rows:
             writer.writerow([patient, number, *(f"{row[name]:.6g}" if name in row else "" for name in names)])
-    shutil.move(beside, path)
 
 
 def _card(

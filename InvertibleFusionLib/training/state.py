@@ -26,11 +26,13 @@ class Position:
     Attributes:
         step: optimization steps done.
         progression: of the validations.
+        ceilings: of each turn, the loss above which it has diverged; from the run's first step.
         settings: what the run was told, so that it goes on under the same; JSON-ready.
     """
 
     step: int = 0
     progression: Progression = field(default_factory=Progression)
+    ceilings: dict[str, float] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
 
 
@@ -47,6 +49,7 @@ def save_state(path: Path, objective: Objective, optimizers: Mapping[str, Optimi
     described = {
         "step": position.step,
         "progression": position.progression.to_json(),
+        "ceilings": position.ceilings,
         "settings": position.settings,
     }
     metadata = {STATE_KEY: json.dumps(described, sort_keys=True), DIGEST_KEY: tensor_digest(tensors)}
@@ -84,7 +87,7 @@ def read_state(path: Path) -> tuple[dict[str, Tensor], Position]:
         if tensor_digest(tensors) != metadata[DIGEST_KEY]:
             raise ConfigurationError(f"The training state {path} is damaged. Remove it and start again.")
         progression = Progression(**described["progression"])
-        return tensors, Position(described["step"], progression, described["settings"])
+        return tensors, Position(described["step"], progression, described.get("ceilings", {}), described["settings"])
     except (OSError, SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
         raise ConfigurationError(f"{path} is no training state ({error}). Remove it and start again.") from error
 

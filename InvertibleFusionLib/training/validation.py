@@ -1,5 +1,6 @@
 """Measuring a fusion model on patients that it has not seen, with the trivial rules beside it."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -194,7 +195,8 @@ def _calibration_summary(contrast: str, measured: Calibration, data: str) -> dic
         "spearman": round(measured.spearman, 3),
         "within_one_spread": round(measured.within_one, 3),
         "within_two_spreads": round(measured.within_two, 3),
-        "scale": round(measured.scale, 3),
+        # Strict JSON knows no infinity, which is the scale of a spread that is zero everywhere.
+        "scale": round(measured.scale, 3) if math.isfinite(measured.scale) else None,
         "reliability": [[round(b.spread, 5), round(b.error, 5), b.count] for b in measured.bins],
         "data": data,
     }

@@ -10,7 +10,7 @@ import yaml
 
 from InvertibleFusionLib.models.fusioninn import FusionINNConfiguration
 from InvertibleFusionLib.training.configuration import TrainingConfiguration
-from InvertibleFusionLib.training.data import Augmentation, DataSource
+from InvertibleFusionLib.training.data import Augmentation, DataSource, SliceSelection
 from InvertibleFusionLib.training.schedule import Schedule
 from InvertibleFusionLib.volumes.grid import Grid
 from InvertibleFusionLib.volumes.volume import Volume
@@ -65,7 +65,7 @@ def blocky_patients(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def configuration(blocky_patients: Path) -> TrainingConfiguration:
-    """Twelve steps of a tiny network on the first two of them, measured on the third."""
+    """Twelve steps of a tiny network on three slices of the first two of them, measured on three of the third."""
     return TrainingConfiguration(
         name="tiny",
         contrasts=["T1Gd", "FLAIR"],
@@ -73,12 +73,13 @@ def configuration(blocky_patients: Path) -> TrainingConfiguration:
         validation=[DataSource("made up", "none needed", "nobody", ["three"], mask="lesion")],
         intended_use="For tests. Research use only.",
         data_folder=blocky_patients,
-        network=FusionINNConfiguration(hidden=4, hidden_squeezed=4),
-        augmentation=Augmentation(crop=16),
+        selection=SliceSelection(middle=3),
+        network=FusionINNConfiguration(blocks=2, hidden=4, hidden_squeezed=4),
+        augmentation=Augmentation(crop=12),
         schedule=Schedule(warmup_steps=2),
         steps=12,
         batch_size=2,
-        validate_every=4,
+        validate_every=6,
         validation_slices=2,
         checkpoint_every=5,
         accelerator="cpu",
