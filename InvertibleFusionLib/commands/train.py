@@ -20,7 +20,15 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, help="the model file to write, NAME.safetensors; NAME.training beside it")
     parser.add_argument("--resume", action="store_true", help="go on with a stopped run, exactly as if it had not been")
     parser.add_argument("--dry-run", action="store_true", help="one batch of everything: can a run start?")
-    parser.add_class_arguments(TrainingConfiguration)
+    parser.add_class_arguments(TrainingConfiguration, skip={"network"})
+    # Without a default: with one, the settings of another network would be added to its own.
+    networks = typing.get_type_hints(TrainingConfiguration)["network"]
+    parser.add_argument(
+        "--network",
+        type=networks | None,
+        help="the network's settings: FusionINN's; iVAN's, known by inputs, outputs or growth; or the disentanglement "
+        "GAN's, known by sources or base_channels",
+    )
 
 
 def check_file(path: Path) -> None:
@@ -52,7 +60,10 @@ def run(options: Namespace, parser: ArgumentParser) -> None:
     options.pop("config", None)
     instances = parser.instantiate(options)
     names = {field.name for field in dataclasses.fields(TrainingConfiguration)}
-    configuration = TrainingConfiguration(**{n: value for n, value in instances.as_dict().items() if n in names})
+    given = {name: value for name, value in instances.as_dict().items() if name in names}
+    if given["network"] is None:
+        del given["network"]
+    configuration = TrainingConfiguration(**given)
     if dry:
         dry_run(configuration, out, resume)
         print("Dry run: data, a step, validation, states, measures and model file all work. Nothing was kept.")
@@ -79,10 +90,16 @@ def _check_keys(settings: dict[str, Any], kind: type[Any], where: str, extra: se
             near = difflib.get_close_matches(str(key), known, n=1)
             hint = f"Did you mean {near[0]}?" if near else f"It knows {', '.join(sorted(known))}."
             raise ConfigurationError(f"{where} has an unknown key {key!r}. {hint}")
-        for nested in _dataclasses_in(hints.get(key)):
-            for each in value if isinstance(value, list) else [value]:
-                if isinstance(each, dict):
-                    _check_keys(each, nested, f"{where}, under {key},")
+        for each in value if isinstance(value, list) else [value]:
+            kinds = _dataclasses_in(hints.get(key))
+            if isinstance(each, dict) and kinds:
+                _check_keys(each, _nearest_kind(each, kinds), f"{where}, under {key},")
+
+
+def _nearest_kind(settings: dict[str, Any], kinds: list[type[Any]]) -> type[Any]:
+    """The kind that knows most of the keys; the first of equals."""
+    known = [{field.name for field in dataclasses.fields(kind)} for kind in kinds]
+    return kinds[max(range(len(kinds)), key=lambda number: len(known[number] & settings.keys()))]
 
 
 def _dataclasses_in(hint: Any) -> list[type[Any]]:

@@ -136,6 +136,8 @@ class DisentangledGenerator(nn.Module):
         super().__init__()
         self.configuration = configuration
         self.sources = configuration.sources
+        self.inputs: tuple[int, ...] = (1,) * configuration.sources
+        self.outputs: tuple[int, ...] = (1,)
         base, blocks = configuration.base_channels, configuration.residual_blocks
         look = (configuration.activation, configuration.padding)
         with torch.random.fork_rng(devices=[]):
@@ -157,6 +159,11 @@ class DisentangledGenerator(nn.Module):
                 *look,
             )
             self.decoder = AdaptiveDecoder(base, blocks, *look)
+
+    def synthesize(self, sources: Tensor) -> Tensor:
+        """All sources (batch, M, rows, columns) to the image (batch, 1, rows, columns) in [0, 1]."""
+        image: Tensor = self(sources)
+        return image
 
     def forward(self, sources: Tensor, present: Tensor | None = None) -> Tensor:
         """The synthetic slice alone; arguments and errors as for ``inspect``.

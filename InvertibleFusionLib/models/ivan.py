@@ -118,7 +118,11 @@ class Ivan(nn.Module):
 
     def images(self, latent: Tensor) -> Tensor:
         """Targets (batch, m, rows, columns) in [0, 1]: the mean over the copies of each, clamped."""
-        return _mean_of_copies(latent, sum(self.outputs)).clamp(0, 1)
+        return self.mean_of_copies(latent).clamp(0, 1)
+
+    def mean_of_copies(self, latent: Tensor) -> Tensor:
+        """``images`` before they are clamped, (batch, m, rows, columns): what training needs a gradient of."""
+        return _mean_of_copies(latent, sum(self.outputs))
 
     def synthesize(self, sources: Tensor) -> Tensor:
         """Sources (batch, n, rows, columns) to targets (batch, m, rows, columns) in [0, 1]."""

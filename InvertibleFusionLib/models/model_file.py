@@ -15,6 +15,7 @@ from torch import Tensor
 
 from InvertibleFusionLib.errors import ConfigurationError, ModelFileError, OutputError
 from InvertibleFusionLib.models.card import ModelCard
+from InvertibleFusionLib.models.disentangled_gan import DisentangledGANConfiguration, DisentangledGenerator
 from InvertibleFusionLib.models.fusioninn import FusionINN, FusionINNConfiguration
 from InvertibleFusionLib.models.ivan import Ivan, IvanConfiguration
 from InvertibleFusionLib.models.model import FusionNetwork, Model, SynthesisNetwork
@@ -25,11 +26,12 @@ DIGEST_KEY = "invertible_fusion_sha256"
 ARCHITECTURES: dict[str, tuple[type[Any], type[Any]]] = {
     "fusioninn": (FusionINNConfiguration, FusionINN),
     "ivan": (IvanConfiguration, Ivan),
+    "disentangled-gan": (DisentangledGANConfiguration, DisentangledGenerator),
 }
 """Configuration and network class of every architecture."""
 
 
-def build_network(card: ModelCard) -> FusionINN | Ivan:
+def build_network(card: ModelCard) -> FusionINN | Ivan | DisentangledGenerator:
     """The network that a card describes, with fresh weights.
 
     Raises:
@@ -46,7 +48,7 @@ def build_network(card: ModelCard) -> FusionINN | Ivan:
             raise ModelFileError(
                 f"The model's configuration has an unknown setting {unknown[0]!r}. Update the library."
             )
-        network: FusionINN | Ivan = network_type(configuration_type(**card.configuration))
+        network: FusionINN | Ivan | DisentangledGenerator = network_type(configuration_type(**card.configuration))
         _require_fits(card, network)
     except (TypeError, ValueError, ConfigurationError) as error:
         raise ModelFileError(f"The model's configuration does not make sense: {error}") from error
@@ -174,7 +176,7 @@ def _require_fits(card: ModelCard, network: FusionNetwork | SynthesisNetwork) ->
         raise ModelFileError(f"The model's description names an output twice: {', '.join(card.outputs)}.")
 
 
-def _load_weights(network: FusionINN | Ivan, tensors: dict[str, Tensor], path: Path) -> None:
+def _load_weights(network: FusionINN | Ivan | DisentangledGenerator, tensors: dict[str, Tensor], path: Path) -> None:
     expected = network.state_dict()
     for name in sorted(expected.keys() | tensors.keys()):
         if name not in tensors or name not in expected:

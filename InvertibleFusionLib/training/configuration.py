@@ -5,8 +5,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from InvertibleFusionLib.errors import ConfigurationError
+from InvertibleFusionLib.models.disentangled_gan import DisentangledGANConfiguration
 from InvertibleFusionLib.models.fusioninn import FusionINNConfiguration
+from InvertibleFusionLib.models.ivan import IvanConfiguration
 from InvertibleFusionLib.training.data import Augmentation, DataSource, SliceSelection, require_separate_settings
+from InvertibleFusionLib.training.gan_objective import GANLoss
+from InvertibleFusionLib.training.ivan_objective import IvanLoss
 from InvertibleFusionLib.training.losses import LossWeights
 from InvertibleFusionLib.training.schedule import Schedule
 from InvertibleFusionLib.volumes.intensity import IntensityScale
@@ -15,6 +19,12 @@ MACHINE = ("data_folder", "cache", "workers", "threads", "accelerator")
 """Settings of the machine rather than of the result."""
 CHANGEABLE = (*MACHINE, "learning_rate", "gradient_norm", "early_stop", "checkpoint_every", "validate_every")
 """What a run that goes on may be told anew."""
+KINDS: dict[type[Any], tuple[type[Any], str]] = {
+    FusionINNConfiguration: (LossWeights, "FusionINN"),
+    IvanConfiguration: (IvanLoss, "iVAN"),
+    DisentangledGANConfiguration: (GANLoss, "The disentanglement GAN"),
+}
+"""For each network's settings those of its losses, and its name."""
 
 
 @dataclass(frozen=True)
@@ -23,19 +33,21 @@ class TrainingConfiguration:
 
     Attributes:
         name: of the model.
-        contrasts: the inputs, as the files in the patients' folders are called.
+        contrasts: the inputs, as the files in the patients' folders are called; of a colour image its three channels.
         training: data to learn from.
         validation: data of other patients to measure on.
         intended_use: what the model is for, for its card.
+        targets: what a synthesis model makes, likewise; none for fusion.
         data_folder: what the sources' paths are relative to.
         selection: of slices, in training and validation.
         grid_of: the contrast whose grid the others are resampled onto; empty for the first.
         cache: folder that keeps scaled slices from run to run; they are kept in memory only where it is not given.
         workers: processes that make samples ahead; 0 makes them in the training's own.
         augmentation: crops, and how they are varied.
-        network: the FusionINN.
+        network: FusionINN's settings, or those of iVAN (known by inputs, outputs, growth) or of the disentanglement GAN
+            (known by sources, base_channels).
         intensity: the scale, stored with the model.
-        loss: weights of the terms.
+        loss: weights of the terms, of the network's kind; its defaults where it is not given.
         steps: optimization steps.
         batch_size: crops in a step; with several processes, in each of them.
         learning_rate: at its peak; the schedule says how it goes.
@@ -58,15 +70,18 @@ class TrainingConfiguration:
     training: list[DataSource]
     validation: list[DataSource]
     intended_use: str
+    targets: list[str] = field(default_factory=list)
     data_folder: Path = Path()
     selection: SliceSelection = field(default_factory=SliceSelection)
     grid_of: str = ""
     cache: Path | None = None
     workers: int = 0
     augmentation: Augmentation = field(default_factory=Augmentation)
-    network: FusionINNConfiguration = field(default_factory=FusionINNConfiguration)
+    network: FusionINNConfiguration | IvanConfiguration | DisentangledGANConfiguration = field(
+        default_factory=FusionINNConfiguration
+    )
     intensity: IntensityScale = field(default_factory=IntensityScale)
-    loss: LossWeights = field(default_factory=LossWeights)
+    loss: LossWeights | IvanLoss | GANLoss | None = None
     steps: int = 10000
     batch_size: int = 8
     learning_rate: float = 2e-3
@@ -84,10 +99,9 @@ class TrainingConfiguration:
     threads: int = 2
 
     def __post_init__(self) -> None:
-        if len(self.contrasts) != 2:
-            raise ConfigurationError(f"FusionINN takes two contrasts, not {len(self.contrasts)}.")
-        if self.grid_of and self.grid_of not in self.contrasts:
-            raise ConfigurationError(f"grid_of names {self.grid_of}, which is none of {', '.join(self.contrasts)}.")
+        self._require_fitting_channels()
+        if self.grid_of and self.grid_of not in self.channels:
+            raise ConfigurationError(f"grid_of names {self.grid_of}, which is none of {', '.join(self.channels)}.")
         if min(self.steps, self.batch_size) < 1:
             raise ConfigurationError("A training run needs at least one step and one crop in a step.")
         if not self.training or not self.validation:
@@ -101,13 +115,42 @@ class TrainingConfiguration:
                 "validate_every, validation_slices and checkpoint_every are at least 1, early_stop at least 0."
             )
         for source in (*self.training, *self.validation):
-            source.sets_for(self.contrasts)
+            source.sets_for(self.channels)
         require_separate_settings(self.training, self.validation)
+
+    @property
+    def channels(self) -> list[str]:
+        """Everything that is read of a patient: contrasts and then targets."""
+        return [*self.contrasts, *self.targets]
+
+    def _require_fitting_channels(self) -> None:
+        takes, makes = _channels_of(self.network)
+        if (len(self.contrasts), len(self.targets)) != (takes, makes):
+            raise ConfigurationError(
+                f"{KINDS[type(self.network)][1]} with these settings takes {takes} contrasts and {makes} targets, not "
+                f"{len(self.contrasts)} ({', '.join(self.contrasts) or 'none'}) and {len(self.targets)} "
+                f"({', '.join(self.targets) or 'none'})."
+            )
+        kind, name = KINDS[type(self.network)]
+        if self.loss is not None and not isinstance(self.loss, kind):
+            raise ConfigurationError(
+                f"The settings under loss are a {type(self.loss).__name__}, but {name} is taught by a "
+                f"{kind.__name__}. See invertible-fusion train --help."
+            )
 
     def to_json(self) -> dict[str, Any]:
         """All settings as JSON-ready data."""
         written: dict[str, Any] = plain(asdict(self))
         return written
+
+
+def _channels_of(network: FusionINNConfiguration | IvanConfiguration | DisentangledGANConfiguration) -> tuple[int, int]:
+    """How many channels a network takes and makes; what a fusion model makes is no image of a patient."""
+    if isinstance(network, IvanConfiguration):
+        return sum(network.inputs), sum(network.outputs)
+    if isinstance(network, DisentangledGANConfiguration):
+        return network.sources, 1
+    return 2, 0
 
 
 def plain(value: Any) -> Any:

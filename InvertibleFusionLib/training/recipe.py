@@ -1,19 +1,27 @@
 """What is particular to training one kind of model; everything else is shared."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from InvertibleFusionLib.models.discriminator import Discriminator
+from InvertibleFusionLib.models.disentangled_gan import DisentangledGANConfiguration, DisentangledGenerator
 from InvertibleFusionLib.models.fusioninn import FusionINN, FusionINNConfiguration
+from InvertibleFusionLib.models.ivan import Ivan, IvanConfiguration
+from InvertibleFusionLib.models.model import SynthesisNetwork
 from InvertibleFusionLib.training.configuration import TrainingConfiguration
 from InvertibleFusionLib.training.data import PatientSlices
 from InvertibleFusionLib.training.fusioninn_objective import FusionINNObjective
+from InvertibleFusionLib.training.gan_objective import GANLoss, GANObjective
+from InvertibleFusionLib.training.ivan_objective import IvanLoss, IvanObjective
+from InvertibleFusionLib.training.losses import LossWeights
 from InvertibleFusionLib.training.objective import Objective
-from InvertibleFusionLib.training.validation import Images, Measurement, measure, quick_check
+from InvertibleFusionLib.training.synthesis_validation import measure_synthesis, quick_synthesis_check
+from InvertibleFusionLib.training.validation import Images, Measurement, measure, padded, quick_check
 
 
 @dataclass(frozen=True)
@@ -50,7 +58,23 @@ def slices_to_check(patients: Sequence[PatientSlices], count: int) -> list[Image
 
 
 def _fusioninn(configuration: TrainingConfiguration) -> FusionINNObjective:
-    return FusionINNObjective(FusionINN(configuration.network, configuration.seed), configuration.loss)
+    assert isinstance(configuration.network, FusionINNConfiguration)
+    loss = configuration.loss if isinstance(configuration.loss, LossWeights) else LossWeights()
+    return FusionINNObjective(FusionINN(configuration.network, configuration.seed), loss)
+
+
+def _ivan(configuration: TrainingConfiguration) -> IvanObjective:
+    assert isinstance(configuration.network, IvanConfiguration)
+    loss = configuration.loss if isinstance(configuration.loss, IvanLoss) else IvanLoss()
+    return IvanObjective(Ivan(configuration.network, configuration.seed), loss)
+
+
+def _gan(configuration: TrainingConfiguration) -> GANObjective:
+    assert isinstance(configuration.network, DisentangledGANConfiguration)
+    loss = configuration.loss if isinstance(configuration.loss, GANLoss) else GANLoss()
+    judged = replace(loss.discriminator, sources=configuration.network.sources)
+    generator = DisentangledGenerator(configuration.network, configuration.seed)
+    return GANObjective(generator, Discriminator(judged, configuration.seed), loss)
 
 
 def _fusion_pictures(network: FusionINN, images: Images) -> Tensor:
@@ -63,6 +87,20 @@ def _fusion_pictures(network: FusionINN, images: Images) -> Tensor:
     return torch.cat((sources[0], fused[0], decomposed[0]))[:, None]
 
 
+def _synthesis_pictures(network: SynthesisNetwork, images: Images) -> Tensor:
+    """Sources, targets, what was made in their place."""
+    rows, columns = images.shape[1:]
+    with torch.inference_mode():
+        made = network.synthesize(padded(images[: sum(network.inputs)], network.multiple))
+    return torch.cat((torch.from_numpy(images), made[0, :, :rows, :columns]))[:, None]
+
+
 RECIPES: dict[type[Any], Recipe] = {
     FusionINNConfiguration: Recipe("fusioninn", "fusion", _fusioninn, quick_check, measure, _fusion_pictures),
+    IvanConfiguration: Recipe(
+        "ivan", "synthesis", _ivan, quick_synthesis_check, measure_synthesis, _synthesis_pictures
+    ),
+    DisentangledGANConfiguration: Recipe(
+        "disentangled-gan", "synthesis", _gan, quick_synthesis_check, measure_synthesis, _synthesis_pictures
+    ),
 }

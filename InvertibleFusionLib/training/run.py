@@ -3,6 +3,7 @@
 import csv
 import logging
 import math
+import re
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -210,7 +211,7 @@ def _require_no_other_run(settings: dict[str, Any], last: Path, resume: bool) ->
 
 
 def _data(configuration: TrainingConfiguration, processes: int) -> tuple[Samples, list[PatientSlices]]:
-    folder, contrasts = configuration.data_folder, configuration.contrasts
+    folder, contrasts = configuration.data_folder, configuration.channels
     require_separate_patients(configuration.training, configuration.validation, folder)
     chosen = (configuration.selection, configuration.grid_of, configuration.cache)
     stocks = load_stocks(configuration.training, contrasts, folder, with_scale(configuration.intensity), *chosen)
@@ -236,7 +237,7 @@ def _finish(run: _Run, unseen: list[PatientSlices], out: Path) -> ModelCard:
     if configuration.keep == "best":
         steps = load_state(run.folder / "best.safetensors", objective, {}).step
     network: Any = objective.trained.eval().requires_grad_(False).cpu()
-    measurement = run.recipe.measure(network, unseen, configuration.contrasts)
+    measurement = run.recipe.measure(network, unseen, configuration.channels)
     write_rows(measurement, run.folder / "slices.csv")
     card = _card(configuration, run.recipe, steps, measurement.summaries(), run.fabric)
     save_model(network, card, out)
@@ -270,8 +271,8 @@ def _card(
         architecture=recipe.architecture,
         configuration=configuration.network.to_json(),
         task=recipe.task,
-        inputs=configuration.contrasts,
-        outputs=["fused"],
+        inputs=_images(configuration.contrasts),
+        outputs=_images(configuration.targets) or ["fused"],
         intensity=configuration.intensity.to_json(),
         training={**_how_trained(configuration, fabric), "steps_done": steps},
         metrics=metrics,
@@ -279,8 +280,23 @@ def _card(
     )
 
 
+def _images(channels: list[str]) -> list[str]:
+    """Names of images by those of their channels: NAME-R, NAME-G and NAME-B are one colour image."""
+    return list(dict.fromkeys(re.sub("-[RGB]$", "", name) for name in channels))
+
+
 def _how_trained(configuration: TrainingConfiguration, fabric: Fabric) -> dict[str, Any]:
-    elsewhere = ("name", "contrasts", "network", "intensity", "intended_use", "training", "validation", *MACHINE)
+    elsewhere = (
+        "name",
+        "contrasts",
+        "targets",
+        "network",
+        "intensity",
+        "intended_use",
+        "training",
+        "validation",
+        *MACHINE,
+    )
     settings = {name: value for name, value in configuration.to_json().items() if name not in elsewhere}
     return {
         "data": plain([source.to_json() for source in configuration.training]),

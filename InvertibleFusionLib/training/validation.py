@@ -135,10 +135,9 @@ def _forth_and_back(
     network: FusionNetwork, images: Images, seed: int, samples: int, bits: int = 0
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """The fused image, the sources from it alone, and their spread; cropped, (1, …, rows, columns)."""
-    stack = SliceStack(Grid((images.shape[2], images.shape[1], 1), (1, 1, 1), (0, 0, 0)), 0, network.multiple)
-    rows, columns = stack.shape
+    rows, columns = images.shape[1:]
     with torch.inference_mode():
-        fused = network.image(network(torch.from_numpy(stack.pad(images))[None]))
+        fused = network.image(network(padded(images, network.multiple)))
         levels = 2**bits - 1
         seen = torch.round(fused * levels) / levels if bits else fused
         decomposed, spread = network.decompose(seen, samples=samples, seeds=[seed])
@@ -147,6 +146,12 @@ def _forth_and_back(
         return image[..., :rows, :columns].clone()
 
     return cropped(fused), cropped(decomposed), None if spread is None else cropped(spread)
+
+
+def padded(images: Images, multiple: int) -> Tensor:
+    """A slice (channels, rows, columns) as a batch of one, its size raised to a multiple as the slice engine does."""
+    stack = SliceStack(Grid((images.shape[2], images.shape[1], 1), (1, 1, 1), (0, 0, 0)), 0, multiple)
+    return torch.from_numpy(stack.pad(images))[None]
 
 
 def _similarities(images: Tensor, sources: Tensor) -> NDArray[np.float64]:

@@ -129,7 +129,9 @@ def test_a_turn_is_adam_on_its_own_gradient(configuration: TrainingConfiguration
     settings = replace(configuration, steps=4, gradient_norm=0.5, schedule=Schedule("constant", warmup_steps=0))
     ours, theirs = TwoTurns(), TwoTurns()
     list(training(settings, ours).steps(batches(4), Position()))
-    optimizers = {turn: torch.optim.Adam(theirs.parameters_of(turn), lr=2e-3, betas=(0.9, 0.999)) for turn in theirs.turns}
+    optimizers = {
+        turn: torch.optim.Adam(theirs.parameters_of(turn), lr=2e-3, betas=(0.9, 0.999)) for turn in theirs.turns
+    }
     for batch in batches(4):
         for turn, optimizer in optimizers.items():
             theirs.zero_grad()

@@ -128,7 +128,10 @@ def test_a_dry_run_leaves_nothing_behind(
     [
         ({"contrasts": ["T1Gd", "T2"]}, "T2"),
         ({"validation": [DataSource("made up", "", "", ["four"])]}, "four"),
-        ({"validation": [DataSource("made up", "", "", ["two", "three"])]}, "two is in the training and the validation"),
+        (
+            {"validation": [DataSource("made up", "", "", ["two", "three"])]},
+            "two is in the training and the validation",
+        ),
         ({"training": [DataSource("made up", "", "", manifest=Path("cases.csv"))]}, "cases.csv"),
         ({"training": [DataSource("made up", "", "", h5=Path("train.h5"))]}, "train.h5"),
     ],
@@ -189,7 +192,9 @@ def test_validations_without_an_improvement_end_the_run(configuration: TrainingC
     assert (position.step, position.progression.best) == (4, 0.5)
     for name, value in load_file(tmp_path / "best.safetensors").items():
         assert torch.equal(value, tensors[f"objective.network.{name}"]), name
-    validated = [(step, value) for step, name, value in read_curves(folder / "curves.csv") if name == "validation/score"]
+    validated = [
+        (step, value) for step, name, value in read_curves(folder / "curves.csv") if name == "validation/score"
+    ]
     assert validated == [(2, 0.3), (4, 0.5), (6, 0.4), (8, 0.2)]
 
 
@@ -207,7 +212,12 @@ def test_mixed_precision_keeps_full_weights(configuration: TrainingConfiguration
 def test_the_published_settings_can_be_trained(configuration: TrainingConfiguration) -> None:
     """Network, losses, scale and course of the official code."""
     network = FusionINNConfiguration(
-        hidden=4, hidden_squeezed=4, final_relu=True, start_as_identity=False, backwards_from="image", permutation="random"
+        hidden=4,
+        hidden_squeezed=4,
+        final_relu=True,
+        start_as_identity=False,
+        backwards_from="image",
+        permutation="random",
     )
     dry_run(
         replace(

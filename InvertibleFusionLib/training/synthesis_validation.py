@@ -1,0 +1,101 @@
+"""Measuring a synthesis model on patients that it has not seen, with the sources themselves beside it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from InvertibleFusionLib.metrics.reference_quality import (
+    mean_structural_similarity,
+    normalised_mean_squared_error,
+    peak_signal_to_noise_ratio,
+)
+from InvertibleFusionLib.metrics.structural_similarity import WINDOW
+from InvertibleFusionLib.models.model import InvertibleSynthesisNetwork, SynthesisNetwork
+from InvertibleFusionLib.training.data import PatientSlices
+from InvertibleFusionLib.training.validation import Images, Measurement, Row, padded
+
+Image = NDArray[np.float32]
+
+
+def quick_synthesis_check(network: SynthesisNetwork, images: Sequence[Images]) -> dict[str, float]:
+    """PSNR of the targets on a few slices while a model learns; "score" is the same and better higher.
+
+    Args:
+        network: in evaluation mode.
+        images: slices (sources and then targets, rows, columns) in [0, 1].
+    """
+    values = []
+    for slices in images:
+        made = _synthesized(network, slices)
+        targets = slices[sum(network.inputs) :]
+        values += [peak_signal_to_noise_ratio(image, target) for image, target in zip(made, targets, strict=True)]
+    finite = float(np.mean(np.minimum(values, 99.0)))
+    return {"PSNR": finite, "score": finite}
+
+
+def measure_synthesis(
+    network: SynthesisNetwork, patients: Sequence[PatientSlices], contrasts: Sequence[str]
+) -> Measurement:
+    """PSNR, SSIM and NMSE of every target, whole slice and lesion, slice by slice.
+
+    An invertible network is also measured backwards, by two ways with two names: the round trip from its own full
+    output, and the sources from the real target alone.
+
+    Args:
+        network: in evaluation mode.
+        patients: slices in [0, 1], sources and then targets.
+        contrasts: names of the channels, in that order.
+    """
+    rows = []
+    for patient in patients:
+        for number, images in enumerate(patient.images):
+            lesion = None if patient.mask is None else patient.mask[number]
+            rows.append((patient.patient, number, _row(network, np.asarray(images), contrasts, lesion)))
+    names = ", ".join(dict.fromkeys(patient.patient for patient in patients))
+    return Measurement(rows, {}, f"{names}: {len(rows)} axial slices, scaled to [0, 1] and clipped")
+
+
+def _row(network: SynthesisNetwork, images: Images, contrasts: Sequence[str], lesion: NDArray[np.bool_] | None) -> Row:
+    count = sum(network.inputs)
+    sources, targets = images[:count], images[count:]
+    row: Row = {}
+    for name, image, target in zip(contrasts[count:], _synthesized(network, images), targets, strict=True):
+        row |= _quality(f"synthetic {name}", image, target, lesion)
+        for source_name, source in zip(contrasts, sources, strict=False):
+            row |= _quality(f"{source_name} in place of {name}", source, target, lesion)
+    if isinstance(network, InvertibleSynthesisNetwork):
+        with torch.inference_mode():
+            back = network.inverse(network(torch.from_numpy(sources)[None]))
+            alone = network.sources_from_images(torch.from_numpy(targets)[None])
+        for way, result in (("round trip from the full output", back), ("from the real target alone", alone)):
+            for name, image, source in zip(contrasts, _plain(result), sources, strict=False):
+                row[f"{name}, {way}: PSNR"] = min(peak_signal_to_noise_ratio(image, source), 200.0)
+    return row
+
+
+def _quality(name: str, image: Image, target: Image, lesion: NDArray[np.bool_] | None) -> Row:
+    row = {f"{name}: PSNR": min(peak_signal_to_noise_ratio(image, target), 200.0)}
+    if min(target.shape) >= WINDOW:
+        row[f"{name}: SSIM"] = mean_structural_similarity(image, target)
+    row[f"{name}: NMSE"] = normalised_mean_squared_error(image, target)
+    if lesion is not None and lesion.any():
+        row[f"{name}: PSNR inside the lesion"] = min(peak_signal_to_noise_ratio(image, target, mask=lesion), 200.0)
+    return row
+
+
+def _synthesized(network: SynthesisNetwork, images: Images) -> Images:
+    """The targets made of a slice's sources, (targets, rows, columns)."""
+    sources = images[: sum(network.inputs)]
+    rows, columns = sources.shape[1:]
+    with torch.inference_mode():
+        made = network.synthesize(padded(sources, network.multiple))
+    return _plain(made)[:, :rows, :columns]
+
+
+def _plain(images: Tensor) -> Images:
+    array: NDArray[Any] = images[0].numpy()
+    return array.astype(np.float32)
