@@ -90,10 +90,12 @@ def _check_keys(settings: dict[str, Any], kind: type[Any], where: str, extra: se
             near = difflib.get_close_matches(str(key), known, n=1)
             hint = f"Did you mean {near[0]}?" if near else f"It knows {', '.join(sorted(known))}."
             raise ConfigurationError(f"{where} has an unknown key {key!r}. {hint}")
-        for each in value if isinstance(value, list) else [value]:
-            kinds = _dataclasses_in(hints.get(key))
-            if isinstance(each, dict) and kinds:
-                _check_keys(each, _nearest_kind(each, kinds), f"{where}, under {key},")
+        kinds = _dataclasses_in(hints.get(key))
+        for each in (value if isinstance(value, list) else [value]) if kinds else []:
+            if not isinstance(each, dict):
+                known_there = ", ".join(field.name for field in dataclasses.fields(kinds[0]))
+                raise ConfigurationError(f"{where} says {key}: {each!r}; it needs settings such as {known_there}.")
+            _check_keys(each, _nearest_kind(each, kinds), f"{where}, under {key},")
 
 
 def _nearest_kind(settings: dict[str, Any], kinds: list[type[Any]]) -> type[Any]:

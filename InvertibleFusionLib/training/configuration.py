@@ -108,6 +108,8 @@ class TrainingConfiguration:
             raise ConfigurationError("Training and validation each need at least one source.")
         if not (self.learning_rate > 0 and self.gradient_norm > 0 and self.threads >= 1 and self.workers >= 0):
             raise ConfigurationError("Learning rate, gradient norm and threads must be positive, workers at least 0.")
+        if self.seed < 0:
+            raise ConfigurationError(f"The seed is a whole number from 0 on, not {self.seed}.")
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
             raise ConfigurationError(f"Adam has two betas in [0, 1), not {self.betas}.")
         if min(self.validate_every, self.validation_slices, self.checkpoint_every) < 1 or self.early_stop < 0:

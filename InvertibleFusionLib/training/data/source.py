@@ -84,7 +84,7 @@ class DataSource:
         written: dict[str, Any] = {}
         for each in fields(self):
             value = getattr(self, each.name)
-            if value or each.name in ("name", "licence", "attribution"):
+            if (value and value != each.default) or each.name in ("name", "licence", "attribution"):
                 written[each.name] = value.as_posix() if isinstance(value, Path) else value
         return written
 

@@ -1,0 +1,52 @@
+"""Two processes started by torchrun learn what one with the doubled batch learns."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+
+import InvertibleFusionLib
+from InvertibleFusionLib.models.model_file import read_card
+from InvertibleFusionLib.training.configuration import TrainingConfiguration
+from InvertibleFusionLib.training.curves import read_curves
+from InvertibleFusionLib.training.run import train_model
+
+HEADLESS = Path(InvertibleFusionLib.__file__).parent / "training" / "headless.py"
+
+
+def test_two_processes_are_one_with_twice_the_batch(
+    configuration: TrainingConfiguration, tmp_path: Path, write_yaml: Callable[..., Path]
+) -> None:
+    """Five steps of the default loss, started by headless.py's path from another folder."""
+    settings = replace(configuration, steps=5, batch_size=2, validate_every=5, checkpoint_every=2)
+    two, one = tmp_path / "out" / "two.safetensors", tmp_path / "one.safetensors"
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
+    arguments = [str(write_yaml(settings)), "--out", str(two)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    finished = subprocess.run(
+        [*launcher, str(HEADLESS), *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert finished.returncode == 0, finished.stderr
+    # Rank 0 alone writes and reports.
+    assert finished.stdout.count("Wrote ") == 1
+    assert {path.name for path in two.parent.iterdir()} == {"two.safetensors", "two.training"}
+    kept = [path.name for path in two.with_suffix(".training").iterdir()]
+    assert len([name for name in kept if "tfevents" in name]) == 1
+    assert not [name for name in kept if "unfinished" in name]
+    points = read_curves(two.with_suffix(".training") / "curves.csv")
+    assert len({(step, name) for step, name, _ in points}) == len(points)
+    assert read_card(two).training["processes"] == 2
+
+    train_model(replace(settings, batch_size=4), one, lambda *_: None)
+    ours, theirs = load_file(one), load_file(two)
+    assert ours.keys() == theirs.keys()
+    start = tmp_path / "start.safetensors"
+    train_model(replace(settings, batch_size=4, learning_rate=1e-30), start, lambda *_: None)
+    for name, value in ours.items():
+        torch.testing.assert_close(theirs[name], value, rtol=1e-4, atol=1e-7, msg=name)
+    assert any(not torch.equal(value, load_file(start)[name]) for name, value in ours.items())
