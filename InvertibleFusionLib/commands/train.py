@@ -58,7 +58,10 @@ def run(options: Namespace, parser: ArgumentParser) -> None:
 
     out, resume, dry = options.pop("out"), options.pop("resume"), options.pop("dry_run")
     options.pop("config", None)
-    instances = parser.instantiate(options)
+    try:
+        instances = parser.instantiate(options)
+    except ValueError as error:
+        raise _mistake_behind(error) from error
     names = {field.name for field in dataclasses.fields(TrainingConfiguration)}
     given = {name: value for name, value in instances.as_dict().items() if name in names}
     if given["network"] is None:
@@ -80,6 +83,14 @@ def run(options: Namespace, parser: ArgumentParser) -> None:
     for metric in card.metrics:
         if "mean" in metric:
             print(f"{metric['name']}: {metric['mean']:.4f} ± {metric['standard_deviation']:.4f} on {metric['data']}")
+
+
+def _mistake_behind(error: BaseException) -> ConfigurationError:
+    """What one of several kinds of settings found wrong, which the parser reports among why the others do not fit."""
+    behind: BaseException | None = error
+    while behind is not None and not isinstance(behind, ConfigurationError):
+        behind = behind.__cause__ or behind.__context__
+    return behind or ConfigurationError(" ".join(str(error).split()))
 
 
 def _check_keys(settings: dict[str, Any], kind: type[Any], where: str, extra: set[str] | None = None) -> None:

@@ -134,7 +134,9 @@ class TrainingConfiguration:
                 f"({', '.join(self.targets) or 'none'})."
             )
         kind, name = KINDS[type(self.network)]
-        if self.loss is not None and not isinstance(self.loss, kind):
+        if self.loss is None:
+            object.__setattr__(self, "loss", kind())
+        elif not isinstance(self.loss, kind):
             raise ConfigurationError(
                 f"The settings under loss are a {type(self.loss).__name__}, but {name} is taught by a "
                 f"{kind.__name__}. See invertible-fusion train --help."

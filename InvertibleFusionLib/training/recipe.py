@@ -58,22 +58,25 @@ def slices_to_check(patients: Sequence[PatientSlices], count: int) -> list[Image
 
 
 def _fusioninn(configuration: TrainingConfiguration) -> FusionINNObjective:
-    assert isinstance(configuration.network, FusionINNConfiguration)
-    loss = configuration.loss if isinstance(configuration.loss, LossWeights) else LossWeights()
-    return FusionINNObjective(FusionINN(configuration.network, configuration.seed), loss)
+    network, loss = configuration.network, configuration.loss
+    assert isinstance(network, FusionINNConfiguration)
+    assert isinstance(loss, LossWeights)
+    return FusionINNObjective(FusionINN(network, configuration.seed), loss)
 
 
 def _ivan(configuration: TrainingConfiguration) -> IvanObjective:
-    assert isinstance(configuration.network, IvanConfiguration)
-    loss = configuration.loss if isinstance(configuration.loss, IvanLoss) else IvanLoss()
-    return IvanObjective(Ivan(configuration.network, configuration.seed), loss)
+    network, loss = configuration.network, configuration.loss
+    assert isinstance(network, IvanConfiguration)
+    assert isinstance(loss, IvanLoss)
+    return IvanObjective(Ivan(network, configuration.seed), loss)
 
 
 def _gan(configuration: TrainingConfiguration) -> GANObjective:
-    assert isinstance(configuration.network, DisentangledGANConfiguration)
-    loss = configuration.loss if isinstance(configuration.loss, GANLoss) else GANLoss()
-    judged = replace(loss.discriminator, sources=configuration.network.sources)
-    generator = DisentangledGenerator(configuration.network, configuration.seed)
+    network, loss = configuration.network, configuration.loss
+    assert isinstance(network, DisentangledGANConfiguration)
+    assert isinstance(loss, GANLoss)
+    judged = replace(loss.discriminator, sources=network.sources)
+    generator = DisentangledGenerator(network, configuration.seed)
     return GANObjective(generator, Discriminator(judged, configuration.seed), loss)
 
 
