@@ -172,13 +172,14 @@ def require_same_run(now: dict[str, Any], before: dict[str, Any]) -> None:
     Args:
         now: of ``TrainingConfiguration.to_json``, and "processes", how many there are. One with twice the batch is the
             same run as two.
-        before: the same, of the run to go on with.
+        before: the same, of the run to go on with. A setting that an earlier version of the library did not have is
+            not compared.
 
     Raises:
         ConfigurationError: naming the settings that differ, with both values.
     """
     here, there = _of_the_result(now), _of_the_result(before)
-    changed = [name for name in here | there if here.get(name) != there.get(name)]
+    changed = [name for name in there if here.get(name) != there[name]]
     if changed:
         told = "; ".join(f"{name} was {there.get(name)}, is now {here.get(name)}" for name in changed)
         raise ConfigurationError(f"The run to go on with was told something else: {told}. Start a new one, or go back.")

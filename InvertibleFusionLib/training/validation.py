@@ -22,6 +22,8 @@ from InvertibleFusionLib.volumes.slices import SliceStack
 SAMPLES = 8
 """Draws of z behind a mean decomposition, as ``decompose`` makes by default."""
 HEAD_LEVEL = 0.05
+CALIBRATED = 1.25
+"""A spread that needs at most this factor, or its inverse, to be as large as the error is called calibrated."""
 Images = NDArray[np.float32]
 Row = dict[str, float]
 
@@ -191,6 +193,14 @@ def _summary(name: str, values: NDArray[np.float64], data: str) -> dict[str, Any
         "slices": len(values),
         "data": data,
     }
+
+
+def calibration_reading(measured: Calibration) -> str:
+    """What the spread is worth, in words; for cards and tooltips."""
+    if 1 / CALIBRATED <= measured.scale <= CALIBRATED:
+        return "The spread is about as large as the error: it is calibrated on these slices."
+    size = f"{measured.scale:.1f} times as large as" if measured.scale > 1 else f"{measured.scale:.2f} of"
+    return f"The spread is not calibrated: errors are {size} it. Read it as where, not as how much."
 
 
 def _calibration_summary(contrast: str, measured: Calibration, data: str) -> dict[str, Any]:
