@@ -50,7 +50,8 @@ class FusionTable:
                 cells[summary["name"]] = (
                     f"correlation with the error {summary['pearson']:.2f} (of ranks {summary['spearman']:.2f}); "
                     f"{summary['within_one_spread']:.0%} of errors within one spread, "
-                    f"{summary['within_two_spreads']:.0%} within two; best factor {summary['scale']:.2f}. {summary['reading']}"
+                    f"{summary['within_two_spreads']:.0%} within two. "
+                    f"{summary['reading']}"
                 )
         return cells
 

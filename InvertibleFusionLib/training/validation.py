@@ -199,8 +199,10 @@ def calibration_reading(measured: Calibration) -> str:
     """What the spread is worth, in words; for cards and tooltips."""
     if 1 / CALIBRATED <= measured.scale <= CALIBRATED:
         return "The spread is about as large as the error: it is calibrated on these slices."
-    size = f"{measured.scale:.1f} times as large as" if measured.scale > 1 else f"{measured.scale:.2f} of"
-    return f"The spread is not calibrated: errors are {size} it. Read it as where, not as how much."
+    return (
+        f"The spread is not calibrated: errors are {measured.scale:.2g} times as large. It says where the image alone "
+        "tells little, not how much is wrong there."
+    )
 
 
 def _calibration_summary(contrast: str, measured: Calibration, data: str) -> dict[str, Any]:
@@ -212,6 +214,7 @@ def _calibration_summary(contrast: str, measured: Calibration, data: str) -> dic
         "within_two_spreads": round(measured.within_two, 3),
         # Strict JSON knows no infinity, which is the scale of a spread that is zero everywhere.
         "scale": round(measured.scale, 3) if math.isfinite(measured.scale) else None,
+        "reading": calibration_reading(measured),
         "reliability": [[round(b.spread, 5), round(b.error, 5), b.count] for b in measured.bins],
         "data": data,
     }
