@@ -59,6 +59,7 @@ def test_two_processes_see_together_what_one_with_twice_the_batch_sees() -> None
     assert same(one, together)
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create 2 worker:UserWarning")  # on one processor
 def test_workers_change_nothing_nor_does_torchs_own_randomness() -> None:
     torch.manual_seed(1)
     plain = list(loader(samples(24), 2, batch_size=4))
