@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from InvertibleFusionLib.evaluation.montage import INK, PAPER
 from InvertibleFusionLib.models.model import Model
-from InvertibleFusionLib.training.data import DataSource, for_reporting, load_patients
+from InvertibleFusionLib.training.data import DataSource, for_reporting, load_patients, scaling_in_words
 from InvertibleFusionLib.training.validation import Measurement, measure
 
 
@@ -73,7 +73,12 @@ def tabulate(
     """
     source = DataSource("cases", "not stated", "not stated", patients=list(cases), mask=mask)
     patients = load_patients([source], contrasts, folder, for_reporting)
-    return FusionTable({model.card.name: measure(model.fusion_network, patients, contrasts) for model in models})
+    return FusionTable(
+        {
+            model.card.name: measure(model.fusion_network, patients, contrasts, scaling_in_words([source]))
+            for model in models
+        }
+    )
 
 
 def draw_calibration(table: FusionTable, path: Path) -> None:

@@ -54,7 +54,7 @@ class TrainingConfiguration:
         schedule: how the learning rate goes.
         betas: of Adam.
         gradient_norm: gradients are clipped to this.
-        precision: of the arithmetic; the mixed ones keep the weights in float32.
+        precision: of the arithmetic; "bf16-mixed" keeps the weights in float32.
         accelerator: "auto" takes CUDA, MPS or the CPU, in this order.
         validate_every: steps between validations.
         validation_slices: on how many slices, spread over the validation patients; at the end all are measured.
@@ -88,7 +88,7 @@ class TrainingConfiguration:
     schedule: Schedule = field(default_factory=Schedule)
     betas: list[float] = field(default_factory=lambda: [0.9, 0.999])
     gradient_norm: float = 1.0
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
     accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     validate_every: int = 1000
     validation_slices: int = 12

@@ -9,7 +9,7 @@ from lightning_fabric.strategies.ddp import DDPStrategy
 from InvertibleFusionLib.errors import ConfigurationError
 
 Accelerator = Literal["auto", "cpu", "cuda", "mps"]
-Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+Precision = Literal["32-true", "bf16-mixed"]
 
 
 def processes() -> int:
@@ -25,7 +25,7 @@ def start_fabric(accelerator: Accelerator, precision: Precision, turns: int) -> 
 
     Args:
         accelerator: "auto" takes CUDA, MPS or the CPU, in this order.
-        precision: of the arithmetic; the mixed ones keep the weights in float32.
+        precision: of the arithmetic; "bf16-mixed" keeps the weights in float32.
         turns: of an optimization step; with several, each uses a part of the parameters only.
 
     Raises:

@@ -41,7 +41,7 @@ class Recipe:
     task: str
     objective: Callable[[TrainingConfiguration], Objective]
     check: Callable[[Any, Sequence[Images]], dict[str, float]]
-    measure: Callable[[Any, Sequence[PatientSlices], Sequence[str]], Measurement]
+    measure: Callable[[Any, Sequence[PatientSlices], Sequence[str], str], Measurement]
     pictures: Callable[[Any, Images], Tensor]
 
 

@@ -28,6 +28,7 @@ from InvertibleFusionLib.training.data import (
     load_stocks,
     loader,
     require_separate_patients,
+    scaling_in_words,
     with_scale,
 )
 from InvertibleFusionLib.training.devices import processes, start_fabric
@@ -237,7 +238,9 @@ def _finish(run: _Run, unseen: list[PatientSlices], out: Path) -> ModelCard:
     if configuration.keep == "best":
         steps = load_state(run.folder / "best.safetensors", objective, {}).step
     network: Any = objective.trained.eval().requires_grad_(False).cpu()
-    measurement = run.recipe.measure(network, unseen, configuration.channels)
+    measurement = run.recipe.measure(
+        network, unseen, configuration.channels, scaling_in_words(configuration.validation)
+    )
     write_rows(measurement, run.folder / "slices.csv")
     card = _card(configuration, run.recipe, steps, measurement.summaries(), run.fabric)
     save_model(network, card, out)

@@ -38,7 +38,7 @@ def quick_synthesis_check(network: SynthesisNetwork, images: Sequence[Images]) -
 
 
 def measure_synthesis(
-    network: SynthesisNetwork, patients: Sequence[PatientSlices], contrasts: Sequence[str]
+    network: SynthesisNetwork, patients: Sequence[PatientSlices], contrasts: Sequence[str], scaling: str
 ) -> Measurement:
     """PSNR, SSIM and NMSE of every target, whole slice and lesion, slice by slice.
 
@@ -49,6 +49,7 @@ def measure_synthesis(
         network: in evaluation mode.
         patients: slices in [0, 1], sources and then targets.
         contrasts: names of the channels, in that order.
+        scaling: of the slices, in words.
     """
     rows = []
     for patient in patients:
@@ -56,7 +57,7 @@ def measure_synthesis(
             lesion = None if patient.mask is None else patient.mask[number]
             rows.append((patient.patient, number, _row(network, np.asarray(images), contrasts, lesion)))
     names = ", ".join(dict.fromkeys(patient.patient for patient in patients))
-    return Measurement(rows, {}, f"{names}: {len(rows)} axial slices, scaled to [0, 1] and clipped")
+    return Measurement(rows, {}, f"{names}: {len(rows)} axial slices, {scaling}")
 
 
 def _row(network: SynthesisNetwork, images: Images, contrasts: Sequence[str], lesion: NDArray[np.bool_] | None) -> Row:

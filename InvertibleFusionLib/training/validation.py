@@ -70,13 +70,16 @@ def quick_check(network: FusionNetwork, images: Sequence[Images]) -> dict[str, f
     return {**result, "score": float(np.mean(list(result.values())))}
 
 
-def measure(network: FusionNetwork, patients: Sequence[PatientSlices], contrasts: Sequence[str]) -> Measurement:
+def measure(
+    network: FusionNetwork, patients: Sequence[PatientSlices], contrasts: Sequence[str], scaling: str
+) -> Measurement:
     """SSIM and Q_AB/F of fused images and SSIM of decomposed ones, slice by slice.
 
     Args:
         network: in evaluation mode.
         patients: slices in [0, 1], as ``training.data.for_reporting`` gives them.
         contrasts: names of the sources.
+        scaling: of the slices, in words.
     """
     rows, spreads = [], []
     for patient in patients:
@@ -86,8 +89,7 @@ def measure(network: FusionNetwork, patients: Sequence[PatientSlices], contrasts
             rows.append((patient.patient, number, row))
             spreads.append(spread)
     names = ", ".join(dict.fromkeys(patient.patient for patient in patients))
-    data = f"{names}: {len(rows)} axial slices, divided by the volume's 99.9th percentile and clipped to [0, 1]"
-    return Measurement(rows, _calibrations(spreads, contrasts), data)
+    return Measurement(rows, _calibrations(spreads, contrasts), f"{names}: {len(rows)} axial slices, {scaling}")
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from InvertibleFusionLib.training.data.leakage import (
     require_separate_settings,
 )
 from InvertibleFusionLib.training.data.loading import load_patients, load_stocks
-from InvertibleFusionLib.training.data.normalization import for_reporting, with_scale
+from InvertibleFusionLib.training.data.normalization import for_reporting, scaling_in_words, with_scale
 from InvertibleFusionLib.training.data.patients import LoadedStock, PatientSlices, Stock
 from InvertibleFusionLib.training.data.samples import Samples, loader
 from InvertibleFusionLib.training.data.selection import SliceSelection
@@ -40,5 +40,6 @@ __all__ = [
     "require_no_leakage",
     "require_separate_patients",
     "require_separate_settings",
+    "scaling_in_words",
     "with_scale",
 ]

@@ -1,11 +1,13 @@
 """From a source's own numbers to those that networks learn and are measured in."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from InvertibleFusionLib.training.data.source import DataSource
 from InvertibleFusionLib.volumes.intensity import IntensityScale, percentiles
 
 
@@ -66,6 +68,19 @@ class Clipped:
 
 for_reporting = Clipped(99.9)
 """Divided by the volume's 99.9th percentile and clipped to [0, 1], so that SSIM values can be compared."""
+
+
+def scaling_in_words(sources: Sequence[DataSource]) -> str:
+    """How ``for_reporting`` slices of these sources are scaled, for what is said of figures measured on them."""
+    kinds = [
+        (any(source.png for source in sources), "PNG divided by their largest grey level"),
+        (any(source.h5 for source in sources), "slices of .h5 scaled by their own range"),
+        (
+            any(not (source.png or source.h5) for source in sources),
+            "divided by the volume's 99.9th percentile and clipped to [0, 1]",
+        ),
+    ]
+    return "; ".join(words for there, words in kinds if there)
 
 
 def with_scale(scale: IntensityScale) -> Scaled:

@@ -121,7 +121,7 @@ def test_synthesis_is_measured_beside_its_sources_and_backwards_by_two_names() -
     lesion[1, 5:9, 5:9] = True
     patient = PatientSlices("one", images, lesion)
     network = Ivan(IvanConfiguration((1, 1), (1,), blocks=1, growth=2))
-    rows = measure_synthesis(network, [patient], ["T1", "T2", "FLAIR"]).rows
+    rows = measure_synthesis(network, [patient], ["T1", "T2", "FLAIR"], "as made").rows
     mean = images[:, :2].mean(1)  # what iVAN starts as
     for number, (_, _, row) in enumerate(rows):
         error = float(np.mean((mean[number] - images[number, 2]) ** 2))

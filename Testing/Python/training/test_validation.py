@@ -55,7 +55,7 @@ def patient(shape: tuple[int, int] = (31, 29), lesions: tuple[int, ...] = (), sl
 
 
 def measured(network: Remembering, *patients: PatientSlices) -> Measurement:
-    return measure(network, patients, PAIR)  # type: ignore[arg-type]
+    return measure(network, patients, PAIR, "as made")  # type: ignore[arg-type]
 
 
 def similarity(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
