@@ -48,6 +48,8 @@ class TrainingConfiguration:
             (known by sources, base_channels).
         intensity: the scale, stored with the model.
         loss: weights of the terms, of the network's kind; its defaults where it is not given.
+        start_from: a model file whose weights the run starts from, to learn other data or finish with other settings;
+            random weights where it is not given.
         steps: optimization steps.
         batch_size: crops in a step; with several processes, in each of them.
         learning_rate: at its peak; the schedule says how it goes.
@@ -82,6 +84,7 @@ class TrainingConfiguration:
     )
     intensity: IntensityScale = field(default_factory=IntensityScale)
     loss: LossWeights | IvanLoss | GANLoss | None = None
+    start_from: Path | None = None
     steps: int = 10000
     batch_size: int = 8
     learning_rate: float = 2e-3

@@ -17,7 +17,7 @@ from lightning_fabric import Fabric
 from InvertibleFusionLib._version import __version__
 from InvertibleFusionLib.errors import ConfigurationError, InferenceError
 from InvertibleFusionLib.models.card import ModelCard
-from InvertibleFusionLib.models.model_file import save_model
+from InvertibleFusionLib.models.model_file import file_digest, read_card, read_model, save_model
 from InvertibleFusionLib.training.configuration import MACHINE, TrainingConfiguration, plain, require_same_run
 from InvertibleFusionLib.training.curves import Curves, recording
 from InvertibleFusionLib.training.data import (
@@ -33,6 +33,7 @@ from InvertibleFusionLib.training.data import (
 )
 from InvertibleFusionLib.training.devices import processes, start_fabric
 from InvertibleFusionLib.training.loop import Step, Training, stopped
+from InvertibleFusionLib.training.objective import Objective
 from InvertibleFusionLib.training.recipe import Recipe, recipe_for, slices_to_check
 from InvertibleFusionLib.training.state import Position, load_state, read_state, save_state
 from InvertibleFusionLib.training.validation import Measurement
@@ -105,7 +106,9 @@ def _train(
     objective = recipe.objective(configuration)
     fabric = start_fabric(configuration.accelerator, configuration.precision, len(objective.turns))
     samples, unseen = _data(configuration, fabric.world_size)
-    if not resume:
+    if configuration.start_from and not resume:
+        _start_from(configuration.start_from, recipe, configuration, objective)
+    elif not resume:
         objective.initialize(_first_images(samples, configuration.batch_size * fabric.world_size))
     training = Training(configuration, objective, fabric)
     position = Position(settings=settings)
@@ -211,6 +214,17 @@ def _require_no_other_run(settings: dict[str, Any], last: Path, resume: bool) ->
         )
 
 
+def _start_from(path: Path, recipe: Recipe, configuration: TrainingConfiguration, objective: Objective) -> None:
+    model = read_model(path)
+    theirs, ours = model.card, configuration.network.to_json()
+    if theirs.architecture != recipe.architecture or theirs.configuration != ours:
+        raise ConfigurationError(
+            f"{path} cannot be started from: it is a {theirs.architecture} with {theirs.configuration}, the "
+            f"run trains a {recipe.architecture} with {ours}."
+        )
+    objective.trained.load_state_dict(model.network.state_dict())
+
+
 def _data(configuration: TrainingConfiguration, processes: int) -> tuple[Samples, list[PatientSlices]]:
     folder, contrasts = configuration.data_folder, configuration.channels
     require_separate_patients(configuration.training, configuration.validation, folder)
@@ -301,6 +315,8 @@ def _how_trained(configuration: TrainingConfiguration, fabric: Fabric) -> dict[s
         *MACHINE,
     )
     settings = {name: value for name, value in configuration.to_json().items() if name not in elsewhere}
+    start = configuration.start_from
+    settings["start_from"] = {"name": read_card(start).name, "sha256": file_digest(start)} if start else None
     return {
         "data": plain([source.to_json() for source in configuration.training]),
         "validation": plain([source.to_json() for source in configuration.validation]),
