@@ -10,9 +10,10 @@ The layers, from the bottom up; imports run downwards only:
 
     flows                   layers that run backwards
     models      ← flows     the networks, and the files that hold them
+    kernels     ← flows     FusionINN's flow compiled for this computer's processor
     volumes                 arrays with a place in the patient; reading, writing, grids, intensities, slices
     phantom     ← volumes               simulated patients
-    inference   ← models, volumes       the slice engine and its tasks: fuse, synthesize, decompose
+    inference   ← models, kernels, volumes   the slice engine and its tasks: fuse, synthesize, decompose
     mrml        ← inference             3D Slicer's nodes; it alone imports slicer and vtk
     metrics                 how good an image is
     training    ← inference, metrics, phantom   data, losses, the loop

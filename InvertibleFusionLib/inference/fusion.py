@@ -1,5 +1,6 @@
 """Fusing volumes: sources to a fused image, its latent and a record."""
 
+import threading
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -127,11 +128,13 @@ class _Certifying:
         prepared: the sources.
         differing: voxels, for each source.
         largest: the largest difference, in the source's units, for each source.
+        counting: held while these two are changed, since slices are stored side by side.
     """
 
     prepared: PreparedSources
     differing: list[int] = field(default_factory=list)
     largest: list[float] = field(default_factory=list)
+    counting: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
     def of(cls, prepared: PreparedSources) -> "_Certifying":
@@ -145,8 +148,10 @@ class _Certifying:
             original = self.prepared.stack.slices(volume.array)[index]
             back = as_voxel_type(values, volume.array.dtype)
             difference = np.abs(back.astype(np.float64) - original.astype(np.float64))
-            self.differing[number] += int((back != original).sum())
-            self.largest[number] = max(self.largest[number], float(difference.max()))
+            differing, largest = int((back != original).sum()), float(difference.max())
+            with self.counting:
+                self.differing[number] += differing
+                self.largest[number] = max(self.largest[number], largest)
 
     def certificate(self) -> list[dict[str, Any]]:
         """What was found, for the record.

@@ -6,7 +6,9 @@ from typing import Any, Literal
 import torch
 
 from InvertibleFusionLib.errors import ConfigurationError, InferenceError
+from InvertibleFusionLib.kernels.compilation import numba_works
 
+Kernel = Literal["compiled", "torch"]
 Precision = Literal["auto", "float32", "float64", "bfloat16"]
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16}
 HIDDEN_CHANNELS_IN_FLIGHT = 256
@@ -23,13 +25,18 @@ class Settings:
         device: "auto" (CUDA, MPS, CPU, in this order), or a device's name such as "cuda:1".
         precision: "auto" is bfloat16 on CUDA where nothing needs to be exact, else float32.
         batch_size: slices at a time; None chooses.
+        kernel: "auto" runs FusionINN's couplings on kernels compiled for this processor, on the CPU in float32 and
+            float64 where Numba is installed; "torch" never does. Both keep every promise; they differ by rounding.
     """
 
     device: str = "auto"
     precision: Precision = "auto"
     batch_size: int | None = None
+    kernel: Literal["auto", "torch"] = "auto"
 
     def __post_init__(self) -> None:
+        if self.kernel not in ("auto", "torch"):
+            raise ConfigurationError(f"There is no kernel {self.kernel!r}; use auto or torch.")
         if self.precision not in ("auto", *DTYPES):
             raise ConfigurationError(f"There is no precision {self.precision!r}; use auto, {', '.join(DTYPES)}.")
         if self.batch_size is not None and self.batch_size < 1:
@@ -44,11 +51,13 @@ class Plan:
         device: to run on.
         dtype: of tensors; bfloat16 means autocast over float32 weights.
         batch_size: slices at a time.
+        kernel: what computes the couplings.
     """
 
     device: torch.device
     dtype: torch.dtype
     batch_size: int
+    kernel: Kernel = "torch"
 
     def to_json(self) -> dict[str, Any]:
         """For the record: what two runs must share to give identical voxels."""
@@ -56,6 +65,7 @@ class Plan:
             "device": self.device.type,
             "precision": str(self.dtype).removeprefix("torch."),
             "batch_size": self.batch_size,
+            "kernel": self.kernel,
             "threads": torch.get_num_threads(),
         }
 
@@ -76,7 +86,7 @@ def exact_plan(settings: Settings, double: bool) -> Plan:
     device = find_device(settings.device)
     if double and device.type == "mps":  # MPS has no float64
         device = torch.device("cpu")
-    return Plan(device, DTYPES[wanted], 1)
+    return Plan(device, DTYPES[wanted], 1, _kernel(settings, device, DTYPES[wanted]))
 
 
 def free_plan(settings: Settings, pixels: int) -> Plan:
@@ -90,7 +100,8 @@ def free_plan(settings: Settings, pixels: int) -> Plan:
     precision = settings.precision
     if precision == "auto":
         precision = "bfloat16" if device.type == "cuda" and torch.cuda.is_bf16_supported(False) else "float32"
-    return Plan(device, DTYPES[precision], settings.batch_size or _slices_at_once(device, pixels))
+    at_once = settings.batch_size or _slices_at_once(device, pixels)
+    return Plan(device, DTYPES[precision], at_once, _kernel(settings, device, DTYPES[precision]))
 
 
 def find_device(name: str) -> torch.device:
@@ -112,6 +123,11 @@ def find_device(name: str) -> torch.device:
     if (device.index or 0) >= available.get(device.type, 0):
         raise InferenceError(f"This computer has no device {name}. Use auto or cpu.")
     return device
+
+
+def _kernel(settings: Settings, device: torch.device, dtype: torch.dtype) -> Kernel:
+    fits = settings.kernel == "auto" and device.type == "cpu" and dtype in (torch.float32, torch.float64)
+    return "compiled" if fits and numba_works() else "torch"
 
 
 def _slices_at_once(device: torch.device, pixels: int) -> int:

@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from InvertibleFusionLib.errors import ConfigurationError, InferenceError
+from InvertibleFusionLib.inference.compiled import with_compiled_flow
 from InvertibleFusionLib.inference.plan import Plan
+from InvertibleFusionLib.inference.threads import in_order
 
 LOG = logging.getLogger("InvertibleFusion")
 
@@ -100,8 +102,10 @@ def finished_slices(
 def run_slices(job: SliceJob, network: Any, plan: Plan, first: int = 0) -> Iterator[tuple[int, Plan]]:
     """Compute all slices, ``first`` before the others; yield each index, once it is stored, with the plan it took.
 
-    The network itself is never changed: a copy runs. When memory runs out the batch is halved, then the CPU takes
-    over; the log says so.
+    The network itself is never changed: a copy runs. With compiled kernels every thread computes whole slices, some
+    ahead of the one that is yielded, and so loads and stores as well: ``load`` and ``store`` of different slices run
+    side by side. Otherwise all threads work on one slice after the other; when memory runs out the batch is halved,
+    then the CPU takes over; the log says so.
 
     Raises:
         ConfigurationError: when there is no slice ``first``.
@@ -110,49 +114,75 @@ def run_slices(job: SliceJob, network: Any, plan: Plan, first: int = 0) -> Itera
     if not 0 <= first < job.count:
         raise ConfigurationError(f"There is no slice {first + 1}; there are {job.count}.")
     order = [first, *(index for index in range(job.count) if index != first)]
+    if plan.kernel == "compiled":
+        compiled = with_compiled_flow(_place(network, plan))
+        if compiled is not None:
+            yield from _run_in_threads(job, compiled, plan, order)
+            return
+        plan = replace(plan, kernel="torch")
+    yield from _run_in_turn(job, network, plan, order)
+
+
+def _run_in_turn(job: SliceJob, network: Any, plan: Plan, order: list[int]) -> Iterator[tuple[int, Plan]]:
     placed = _place(network, plan)
     done = 0
     while done < len(order):
         indices = order[done : done + plan.batch_size]
         try:
-            outputs = _compute(job, placed, plan, indices)
+            with _exact_products():
+                outputs = _compute(job, placed, plan, indices)
         except RuntimeError as error:
             if not _is_out_of_memory(error):
                 raise
             plan = _smaller(plan, error)
             placed = _place(network, plan)
             continue
-        for position, index in enumerate(indices):
-            arrays = [output[position] for output in outputs]
-            _require_finite(arrays, index)
-            job.store(index, arrays)
+        for index in _stored(job, outputs, indices):
             done += 1
             yield index, plan
+
+
+def _run_in_threads(job: SliceJob, network: Any, plan: Plan, order: list[int]) -> Iterator[tuple[int, Plan]]:
+    def work(indices: list[int]) -> list[int]:
+        return list(_stored(job, _compute(job, network, plan, indices), indices))
+
+    batches = [order[start : start + plan.batch_size] for start in range(0, len(order), plan.batch_size)]
+    for indices in in_order(work, batches, torch.get_num_threads()):
+        for index in indices:
+            yield index, plan
+
+
+def _stored(job: SliceJob, outputs: list[NDArray[Any]], indices: list[int]) -> Iterator[int]:
+    """Store a batch's slices; yield the index of each one that is."""
+    for position, index in enumerate(indices):
+        arrays = [output[position] for output in outputs]
+        _require_finite(arrays, index)
+        job.store(index, arrays)
+        yield index
 
 
 def _compute(job: SliceJob, network: Any, plan: Plan, indices: list[int]) -> list[NDArray[Any]]:
     autocast = plan.dtype == torch.bfloat16
     dtype = torch.float32 if autocast else plan.dtype
     inputs = torch.from_numpy(np.stack([job.load(index) for index in indices])).to(plan.device, dtype)
+    if plan.kernel == "torch":
+        inputs = inputs.contiguous(memory_format=torch.channels_last)
     with ExitStack() as context:
         context.enter_context(torch.inference_mode())
         if autocast:
             context.enter_context(torch.autocast(plan.device.type, torch.bfloat16))
-        context.enter_context(
-            torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
-        )
-        context.enter_context(_float32_products())
-        outputs = job.compute(network, inputs.contiguous(memory_format=torch.channels_last), indices)
+        outputs = job.compute(network, inputs, indices)
         return [output.to("cpu", dtype).numpy() for output in outputs]
 
 
 @contextmanager
-def _float32_products() -> Iterator[None]:
+def _exact_products() -> Iterator[None]:
     """Matrix products in full float32, whatever the program around has set: TF32 keeps ten bits only."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
     try:
-        yield
+        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+            yield
     finally:
         torch.set_float32_matmul_precision(before)
 

@@ -1,7 +1,7 @@
 """The ways from images back to their sources. Each has its own name, which stands in records, files and volumes."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -72,7 +72,7 @@ def exact(
         synthetic=False,
         origin=origin,
         stack=stack,
-        plan=exact_plan(settings, double=certify),
+        plan=exact_plan(_with_the_kernel_that_fused(settings, origin), double=certify),
         load=_latent_of(latent, stack),
         compute=_inverse,
     )
@@ -181,6 +181,13 @@ def target_alone(
 
 def _inverse(network: FusionNetwork | InvertibleSynthesisNetwork, inputs: Tensor, indices: Sequence[int]) -> Outputs:
     return (network.inverse(inputs),)
+
+
+def _with_the_kernel_that_fused(settings: Settings, origin: ForwardRecord) -> Settings:
+    """Two kernels differ by rounding, which the way back enlarges where values lie far outside [0, 1]."""
+    fused: Mapping[str, Any] = origin.data.get("settings", {})
+    on_torch = fused.get("device") == "cpu" and fused.get("kernel", "torch") == "torch"
+    return replace(settings, kernel="torch") if on_torch else settings
 
 
 def _latent_of(latent: Volume, stack: SliceStack) -> Callable[[int], NDArray[Any]]:

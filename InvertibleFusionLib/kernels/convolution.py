@@ -1,0 +1,177 @@
+"""A 3×3 convolution of one tile of pixels, kept in the processor's vector registers.
+
+Libraries pad channels to blocks of 16 and gain nothing from FusionINN's 1 → 32 → 2 channels. Here a vector holds
+neighbouring pixels of one row, whatever the number of channels, and every sum of a tile stays in a register until all
+channels are added up. Such loops cannot be said in Numba's Python, so they are written as vector instructions.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from InvertibleFusionLib.kernels.compilation import processor
+
+
+def _register_bytes() -> int:
+    features = processor()[2].split(",")
+    if "+avx512f" in features:
+        return 64
+    return 32 if "+avx" in features else 16
+
+
+REGISTER_BYTES = _register_bytes()
+MANY_REGISTERS = REGISTER_BYTES != 32
+"""AVX-512 and ARM have 32 vector registers, AVX2 has 16."""
+
+
+def lanes(dtype: Any) -> int:
+    """Numbers of a Numba type in a vector register."""
+    return int(REGISTER_BYTES // (dtype.bitwidth // 8))
+
+
+def tile_convolution(outputs: int, vectors: int, rows: int, relu: bool) -> Callable[..., None]:
+    """Make the function that convolves one tile: ``outputs`` channels of ``rows`` rows of ``vectors`` registers.
+
+    It is for use in compiled code only. Its arguments, all but the arrays whole numbers counted in array elements:
+
+    - source: flat array; source_at: where row 0 of it has the pixel left of the tile; source_row: from row to row;
+      source_first, source_ring: the row above the tile is number ``source_first``, after ``source_ring`` rows they
+      begin again;
+    - planes: array of where each channel begins, to be added; channels: how many there are;
+    - weights: flat array; weights_at: where this tile's begin: ``outputs`` biases, then for every channel, row of the
+      filter, column of the filter ``outputs`` weights;
+    - target: flat array; target_at: of the tile's first pixel; target_row, target_plane.
+    """
+
+    @intrinsic  # type: ignore[untyped-decorator]
+    def convolve_tile(
+        typing: Any,
+        source: Any,
+        source_at: Any,
+        source_row: Any,
+        source_first: Any,
+        source_ring: Any,
+        planes: Any,
+        channels: Any,
+        weights: Any,
+        weights_at: Any,
+        target: Any,
+        target_at: Any,
+        target_row: Any,
+        target_plane: Any,
+    ) -> Any:
+        whole = types.intp
+        signature = types.void(
+            source, whole, whole, whole, whole, planes, whole, weights, whole, target, whole, whole, whole
+        )
+
+        def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
+            _Tile(context, builder, signature, arguments, outputs, vectors, rows).emit(relu)
+            return context.get_dummy_value()
+
+        return signature, generate
+
+    made: Callable[..., None] = convolve_tile
+    return made
+
+
+class _Tile:
+    """Writes the instructions for one tile."""
+
+    def __init__(
+        self, context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any, outputs: int, vectors: int, rows: int
+    ) -> None:
+        dtype = signature.args[0].dtype
+        self.builder = builder
+        self.outputs, self.vectors, self.rows = range(outputs), range(vectors), range(rows)
+        self.lanes = lanes(dtype)
+        self.number = context.get_value_type(dtype)
+        self.whole = context.get_value_type(types.intp)
+        self.vector = ir.VectorType(self.number, self.lanes)
+        self.alignment = dtype.bitwidth // 8
+        self.source_at, self.source_row, self.source_first, self.source_ring = arguments[1:5]
+        self.channels, self.weights_at = arguments[6], arguments[8]
+        self.target_at, self.target_row, self.target_plane = arguments[10:]
+        self.source, self.planes, self.weights, self.target = (
+            context.make_array(signature.args[place])(context, builder, arguments[place]).data for place in (0, 5, 7, 9)
+        )
+        name = f"llvm.fma.v{self.lanes}f{dtype.bitwidth}"
+        kind = ir.FunctionType(self.vector, [self.vector] * 3)
+        self.fused_multiply_add = cgutils.get_or_insert_function(builder.module, kind, name)
+
+    def emit(self, relu: bool) -> None:
+        """Sums start at the bias, gather all channels, and are stored."""
+        sums = {
+            (o, r, v): cgutils.alloca_once(self.builder, self.vector)
+            for o in self.outputs
+            for r in self.rows
+            for v in self.vectors
+        }
+        for (o, _, _), place in sums.items():
+            self.builder.store(self._broadcast(self._at(self.weights, self.weights_at, o)), place)
+        starts = [self._row_start(r) for r in range(len(self.rows) + 2)]
+        first_weight = self._add(self.weights_at, len(self.outputs))
+        with cgutils.for_range(self.builder, self.channels, intp=self.whole) as loop:
+            weights = self.builder.add(first_weight, self.builder.mul(loop.index, self._whole(9 * len(self.outputs))))
+            plane = self.builder.load(self.builder.gep(self.planes, [loop.index]))
+            self._add_channel(sums, [self.builder.add(start, plane) for start in starts], weights)
+        for (o, r, v), place in sums.items():
+            value = self.builder.load(place)
+            if relu:  # as torch's: not a number stays not a number
+                zero = ir.Constant(self.vector, [0.0] * self.lanes)
+                value = self.builder.select(self.builder.fcmp_ordered("<", value, zero), zero, value)
+            start = self.builder.add(self.target_at, self.builder.mul(self._whole(o), self.target_plane))
+            start = self.builder.add(start, self.builder.mul(self._whole(r), self.target_row))
+            self.builder.store(value, self._vector_at(self.target, start, v * self.lanes), align=self.alignment)
+
+    def _add_channel(self, sums: dict[tuple[int, int, int], Any], starts: list[Any], weights: Any) -> None:
+        for source_row, start in enumerate(starts):
+            for column in range(3):
+                pixels = [
+                    self.builder.load(
+                        self._vector_at(self.source, start, column + v * self.lanes), align=self.alignment
+                    )
+                    for v in self.vectors
+                ]
+                for r in self.rows:
+                    if not 0 <= source_row - r < 3:
+                        continue
+                    tap = 3 * (source_row - r) + column
+                    for o in self.outputs:
+                        weight = self._broadcast(self._at(self.weights, weights, tap * len(self.outputs) + o))
+                        for v in self.vectors:
+                            place = sums[o, r, v]
+                            total = self.builder.call(
+                                self.fused_multiply_add, [pixels[v], weight, self.builder.load(place)]
+                            )
+                            self.builder.store(total, place)
+
+    def _row_start(self, row: int) -> Any:
+        """Where the tile begins in its source row, rows counted from the one above the tile."""
+        index = self._add(self.source_first, row)
+        over = self.builder.icmp_signed(">=", index, self.source_ring)
+        index = self.builder.select(over, self.builder.sub(index, self.source_ring), index)
+        return self.builder.add(self.source_at, self.builder.mul(index, self.source_row))
+
+    def _whole(self, value: int) -> Any:
+        return ir.Constant(self.whole, value)
+
+    def _add(self, value: Any, constant: int) -> Any:
+        return self.builder.add(value, self._whole(constant))
+
+    def _at(self, data: Any, start: Any, offset: int) -> Any:
+        return self.builder.gep(data, [self._add(start, offset)])
+
+    def _vector_at(self, data: Any, start: Any, offset: int) -> Any:
+        return self.builder.bitcast(self._at(data, start, offset), self.vector.as_pointer())
+
+    def _broadcast(self, place: Any) -> Any:
+        one = self.builder.insert_element(
+            ir.Constant(self.vector, ir.Undefined), self.builder.load(place), ir.Constant(ir.IntType(32), 0)
+        )
+        mask = ir.Constant(ir.VectorType(ir.IntType(32), self.lanes), [0] * self.lanes)
+        return self.builder.shuffle_vector(one, ir.Constant(self.vector, ir.Undefined), mask)
