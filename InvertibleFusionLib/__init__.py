@@ -10,7 +10,7 @@ The layers, from the bottom up; imports run downwards only:
 
     flows                   layers that run backwards
     models      ← flows     the networks, and the files that hold them
-    kernels     ← flows     FusionINN's flow compiled for this computer's processor
+    kernels     ← flows     faster ways to compute FusionINN's flow on a CPU
     volumes                 arrays with a place in the patient; reading, writing, grids, intensities, slices
     phantom     ← volumes               simulated patients
     inference   ← models, kernels, volumes   the slice engine and its tasks: fuse, synthesize, decompose

@@ -9,6 +9,7 @@ from torch import Tensor
 from InvertibleFusionLib.errors import GridMismatchError, RecordMismatchError, UnsuitableVolumeError
 from InvertibleFusionLib.inference.record import ForwardRecord, SourceRecord, forward_record
 from InvertibleFusionLib.inference.sources import voxel_digest
+from InvertibleFusionLib.inference.threads import in_order
 from InvertibleFusionLib.models.model import Model
 from InvertibleFusionLib.volumes.grid import describe_difference, same_grid
 from InvertibleFusionLib.volumes.intensity import IDENTITY_SCALE
@@ -164,12 +165,14 @@ def require_belongs(
             f"{latent.name} is not the latent that was kept with {names}, or it was changed since: its digest "
             "differs from the one in the record. Give the unchanged latent, or leave it out to decompose what is shown."
         )
-    worst = 0.0
-    arrays = [stack.slices(image.array) for image in images]
-    for index, kept in enumerate(stack.slices(latent.array)):
-        channels = torch.from_numpy(stack.crop(np.moveaxis(kept, -1, 0)).copy())
+    arrays, kept = [stack.slices(image.array) for image in images], stack.slices(latent.array)
+
+    def difference(index: int) -> float:
+        channels = torch.from_numpy(stack.crop(np.moveaxis(kept[index], -1, 0)).copy())
         expected = shown(channels[None])[0].numpy()
-        worst = max(worst, float(np.abs(expected - join_channels([array[index] for array in arrays])).max()))
+        return float(np.abs(expected - join_channels([array[index] for array in arrays])).max())
+
+    worst = max(in_order(difference, range(stack.count), torch.get_num_threads()))
     if worst > IMAGE_TOLERANCE:
         raise RecordMismatchError(
             f"{names} is not the image that {latent.name} belongs to, or it was changed since: values differ by "

@@ -8,7 +8,8 @@ import torch
 from InvertibleFusionLib.errors import ConfigurationError, InferenceError
 from InvertibleFusionLib.kernels.compilation import numba_works
 
-Kernel = Literal["compiled", "torch"]
+Kernel = Literal["compiled", "products", "torch"]
+"""What computes FusionINN's couplings: kernels compiled for this processor, matrix products or convolutions."""
 Precision = Literal["auto", "float32", "float64", "bfloat16"]
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16}
 HIDDEN_CHANNELS_IN_FLIGHT = 256
@@ -25,18 +26,19 @@ class Settings:
         device: "auto" (CUDA, MPS, CPU, in this order), or a device's name such as "cuda:1".
         precision: "auto" is bfloat16 on CUDA where nothing needs to be exact, else float32.
         batch_size: slices at a time; None chooses.
-        kernel: "auto" runs FusionINN's couplings on kernels compiled for this processor, on the CPU in float32 and
-            float64 where Numba is installed; "torch" never does. Both keep every promise; they differ by rounding.
+        kernel: for FusionINN's couplings on the CPU in float32 and float64. "auto" takes kernels compiled for this
+            processor where Numba is installed, else "products", plain torch's matrix products; "torch" runs the
+            layers as they were trained. All keep every promise; they differ by rounding.
     """
 
     device: str = "auto"
     precision: Precision = "auto"
     batch_size: int | None = None
-    kernel: Literal["auto", "torch"] = "auto"
+    kernel: Literal["auto", "products", "torch"] = "auto"
 
     def __post_init__(self) -> None:
-        if self.kernel not in ("auto", "torch"):
-            raise ConfigurationError(f"There is no kernel {self.kernel!r}; use auto or torch.")
+        if self.kernel not in ("auto", "products", "torch"):
+            raise ConfigurationError(f"There is no kernel {self.kernel!r}; use auto, products or torch.")
         if self.precision not in ("auto", *DTYPES):
             raise ConfigurationError(f"There is no precision {self.precision!r}; use auto, {', '.join(DTYPES)}.")
         if self.batch_size is not None and self.batch_size < 1:
@@ -126,8 +128,11 @@ def find_device(name: str) -> torch.device:
 
 
 def _kernel(settings: Settings, device: torch.device, dtype: torch.dtype) -> Kernel:
-    fits = settings.kernel == "auto" and device.type == "cpu" and dtype in (torch.float32, torch.float64)
-    return "compiled" if fits and numba_works() else "torch"
+    if device.type != "cpu" or dtype not in (torch.float32, torch.float64):
+        return "torch"
+    if settings.kernel == "auto":
+        return "compiled" if numba_works() else "products"
+    return settings.kernel
 
 
 def _slices_at_once(device: torch.device, pixels: int) -> int:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from InvertibleFusionLib.errors import ConfigurationError, InferenceError
-from InvertibleFusionLib.inference.compiled import with_compiled_flow
+from InvertibleFusionLib.inference.kernel_choice import with_kernel
 from InvertibleFusionLib.inference.plan import Plan
 from InvertibleFusionLib.inference.threads import in_order
 
@@ -102,9 +102,9 @@ def finished_slices(
 def run_slices(job: SliceJob, network: Any, plan: Plan, first: int = 0) -> Iterator[tuple[int, Plan]]:
     """Compute all slices, ``first`` before the others; yield each index, once it is stored, with the plan it took.
 
-    The network itself is never changed: a copy runs. With compiled kernels every thread computes whole slices, some
+    The network itself is never changed: a copy runs. With kernels of our own every thread computes whole slices, some
     ahead of the one that is yielded, and so loads and stores as well: ``load`` and ``store`` of different slices run
-    side by side. Otherwise all threads work on one slice after the other; when memory runs out the batch is halved,
+    side by side. With torch's all threads work on one slice after the other; when memory runs out the batch is halved,
     then the CPU takes over; the log says so.
 
     Raises:
@@ -114,10 +114,10 @@ def run_slices(job: SliceJob, network: Any, plan: Plan, first: int = 0) -> Itera
     if not 0 <= first < job.count:
         raise ConfigurationError(f"There is no slice {first + 1}; there are {job.count}.")
     order = [first, *(index for index in range(job.count) if index != first)]
-    if plan.kernel == "compiled":
-        compiled = with_compiled_flow(_place(network, plan))
-        if compiled is not None:
-            yield from _run_in_threads(job, compiled, plan, order)
+    if plan.kernel != "torch":
+        faster = with_kernel(_place(network, plan), plan.kernel)
+        if faster is not None:
+            yield from _run_in_threads(job, faster, plan, order)
             return
         plan = replace(plan, kernel="torch")
     yield from _run_in_turn(job, network, plan, order)

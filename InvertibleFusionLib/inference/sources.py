@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from InvertibleFusionLib.errors import ConfigurationError, UnsuitableVolumeError
 from InvertibleFusionLib.inference.record import grid_to_json
+from InvertibleFusionLib.inference.threads import in_order
 from InvertibleFusionLib.models.model import Model
 from InvertibleFusionLib.volumes.grid import require_same_grid, same_grid
 from InvertibleFusionLib.volumes.intensity import FittedScale, IntensityScale
@@ -52,6 +54,7 @@ class PreparedSources:
 
     def to_json(self) -> list[dict[str, Any]]:
         """For the record."""
+        digests = in_order(voxel_digest, [volume.array for volume in self.volumes], torch.get_num_threads())
         return [
             {
                 "name": original.name,
@@ -61,13 +64,13 @@ class PreparedSources:
                 "components": original.components,
                 "grid": grid_to_json(original.grid),
                 "voxel_type": str(volume.array.dtype),
-                "voxels_sha256": voxel_digest(volume.array),
+                "voxels_sha256": digest,
                 "intensity": scale.to_json(),
                 "resampled": None
                 if original is volume
                 else {"onto": self.reference, "coverage": round(coverage(original.grid, volume.grid), 4)},
             }
-            for original, volume, scale in zip(self.originals, self.volumes, self.scales, strict=True)
+            for original, volume, scale, digest in zip(self.originals, self.volumes, self.scales, digests, strict=True)
         ]
 
 
@@ -98,7 +101,7 @@ def prepare_sources(
     for volume in volumes:
         require_image(volume, volume.components)  # a source can be constant where the reference sees it
     stack = SliceStack(target.grid, slice_axis(target.grid, axis), model.network.multiple)
-    scales = [fit_scale(model, volume, stack) for volume in volumes]
+    scales = list(in_order(lambda volume: fit_scale(model, volume, stack), volumes, torch.get_num_threads()))
     return PreparedSources(list(sources), volumes, scales, stack, target.name)
 
 

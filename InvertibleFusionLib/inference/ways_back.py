@@ -186,8 +186,10 @@ def _inverse(network: FusionNetwork | InvertibleSynthesisNetwork, inputs: Tensor
 def _with_the_kernel_that_fused(settings: Settings, origin: ForwardRecord) -> Settings:
     """Two kernels differ by rounding, which the way back enlarges where values lie far outside [0, 1]."""
     fused: Mapping[str, Any] = origin.data.get("settings", {})
-    on_torch = fused.get("device") == "cpu" and fused.get("kernel", "torch") == "torch"
-    return replace(settings, kernel="torch") if on_torch else settings
+    kernel = fused.get("kernel", "torch")  # older records do not say: they knew torch only
+    if settings.kernel != "auto" or fused.get("device") != "cpu" or kernel not in ("products", "torch"):
+        return settings
+    return replace(settings, kernel=kernel)
 
 
 def _latent_of(latent: Volume, stack: SliceStack) -> Callable[[int], NDArray[Any]]:

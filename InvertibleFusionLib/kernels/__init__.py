@@ -1,1 +1,1 @@
-"""FusionINN's layers compiled for this computer's processor by Numba, which is installed on request only."""
+"""Faster ways to compute FusionINN's flow on a CPU: compiled by Numba, where it is installed, or as matrix products."""

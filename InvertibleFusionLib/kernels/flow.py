@@ -9,7 +9,7 @@ import numba
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from InvertibleFusionLib.flows import (
     ActNorm,
@@ -25,6 +25,7 @@ from InvertibleFusionLib.kernels.coupling import HIDDEN_AT_ONCE, coupling_step, 
 from InvertibleFusionLib.kernels.planes import Planes, Workspace, stride_of
 from InvertibleFusionLib.kernels.pointwise import LARGEST_EXPONENT, constants
 from InvertibleFusionLib.kernels.squeeze import move_squeezed
+from InvertibleFusionLib.kernels.two_convolutions import is_two_convolutions
 
 
 class CompiledFlow(InvertibleLayer):
@@ -207,36 +208,20 @@ def _padded(channels: int, group: int) -> int:
     return -(-channels // group) * group
 
 
-def _packed(convolution: nn.Conv2d, group: int) -> NDArray[Any]:
+def _packed(convolution: Any, group: int) -> NDArray[Any]:
     """For every group of outputs its biases, then its weights as (inputs, 9, group); missing outputs are zeros."""
     weight = convolution.weight.detach().numpy()
     outputs, inputs = weight.shape[:2]
     weights = np.zeros((_padded(outputs, group), inputs, 9), weight.dtype)
     weights[:outputs] = weight.reshape(outputs, inputs, 9)
     biases = np.zeros((len(weights), 1), weight.dtype)
-    if convolution.bias is not None:
-        biases[:outputs, 0] = convolution.bias.detach().numpy()
+    biases[:outputs, 0] = convolution.bias.detach().numpy()
     both = np.concatenate((biases, weights.reshape(len(weights), -1)), axis=1)
     return np.ascontiguousarray(both.reshape(-1, group, both.shape[1]).transpose(0, 2, 1)).ravel()
 
 
 def _is_known_coupling(layer: AffineCoupling) -> bool:
-    return layer.clamp <= LARGEST_EXPONENT and all(_is_known_network(n) for n in (layer.subnet1, layer.subnet2))
-
-
-def _is_known_network(network: object) -> bool:
-    if not isinstance(network, nn.Sequential) or len(network) not in (3, 4):
-        return False
-    kinds = [nn.Conv2d, nn.ReLU, nn.Conv2d, nn.ReLU][: len(network)]
-    return all(type(module) is kind for module, kind in zip(network, kinds, strict=True)) and all(
-        module.kernel_size == (3, 3)
-        and module.padding == (1, 1)
-        and module.stride == module.dilation == (1, 1)
-        and module.groups == 1
-        and module.padding_mode == "zeros"
-        for module in network
-        if isinstance(module, nn.Conv2d)
-    )
+    return layer.clamp <= LARGEST_EXPONENT and all(is_two_convolutions(n) for n in (layer.subnet1, layer.subnet2))
 
 
 def _numpy_type(dtype: torch.dtype) -> np.dtype[Any]:

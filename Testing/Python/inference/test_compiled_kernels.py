@@ -18,6 +18,7 @@ from InvertibleFusionLib.inference.threads import in_order
 from InvertibleFusionLib.models.model import Model
 
 COMPILED, TORCH = Settings(device="cpu"), Settings(device="cpu", kernel="torch")
+PRODUCTS = Settings(device="cpu", kernel="products")
 needs_numba = pytest.mark.skipif(not plan.numba_works(), reason="compiled kernels need Numba")
 
 
@@ -39,18 +40,20 @@ def error_of_range(back: Volume, source: Volume) -> float:
 
 @needs_numba
 @pytest.mark.usefixtures("_threads_as_before")
-def test_every_number_of_threads_gives_the_same_bits_and_leaves_torch_alone(model: Model) -> None:
+@pytest.mark.parametrize("kernel", ["compiled", "products"])
+def test_every_number_of_threads_gives_the_same_bits_and_leaves_torch_alone(model: Model, kernel: str) -> None:
     sources = pair()
+    settings = COMPILED if kernel == "compiled" else PRODUCTS
     results = []
     for threads in (1, 2, 3):
         torch.set_num_threads(threads)
         finished: list[FinishedSlice] = []
-        fusion = fuse(model, sources, settings=COMPILED, on_slice=finished.append)
-        back = decompose(model, fusion.image, latent=fusion.latent, settings=COMPILED)
-        seen = decompose(model, fusion.image, samples=3, settings=COMPILED)
+        fusion = fuse(model, sources, settings=settings, on_slice=finished.append)
+        back = decompose(model, fusion.image, latent=fusion.latent, settings=settings)
+        seen = decompose(model, fusion.image, samples=3, settings=settings)
         assert [each.index for each in finished] == [3, 0, 1, 2, 4, 5, 6]
         assert torch.get_num_threads() == threads
-        assert fusion.record["settings"]["kernel"] == back.record["settings"]["kernel"] == "compiled"
+        assert fusion.record["settings"]["kernel"] == back.record["settings"]["kernel"] == kernel
         assert max(error_of_range(e.mean, s) for e, s in zip(back.sources, sources, strict=True)) <= 1e-5
         results.append([fusion.latent.array, *(v.array for d in (back, seen) for v in d.named_volumes().values())])
     for others in results[1:]:
@@ -59,17 +62,18 @@ def test_every_number_of_threads_gives_the_same_bits_and_leaves_torch_alone(mode
 
 
 @needs_numba
-def test_both_kernels_agree_and_take_each_others_images_apart(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("other", [PRODUCTS, TORCH], ids=["products", "torch"])
+def test_kernels_agree_and_take_each_others_images_apart(model: Model, other: Settings) -> None:
     sources = pair()
-    compiled, torchs = (fuse(model, sources, settings=settings) for settings in (COMPILED, TORCH))
-    assert torchs.record["settings"]["kernel"] == "torch"
-    assert np.abs(compiled.image.array - torchs.image.array).max() <= 1e-5
-    by_default = decompose(model, torchs.image, latent=torchs.latent, settings=COMPILED)
-    assert by_default.record["settings"]["kernel"] == "torch"  # the one that fused
-    by_torch = decompose(model, compiled.image, latent=compiled.latent, settings=TORCH)
-    assert by_torch.record["settings"]["kernel"] == "torch"
-    seen = [decompose(model, compiled.image, samples=2, settings=settings) for settings in (COMPILED, TORCH)]
-    for result in (by_default, by_torch):
+    compiled, others = (fuse(model, sources, settings=settings) for settings in (COMPILED, other))
+    assert others.record["settings"]["kernel"] == other.kernel
+    assert np.abs(compiled.image.array - others.image.array).max() <= 1e-5
+    by_default = decompose(model, others.image, latent=others.latent, settings=COMPILED)
+    assert by_default.record["settings"]["kernel"] == other.kernel  # the one that fused
+    by_other = decompose(model, compiled.image, latent=compiled.latent, settings=other)
+    assert by_other.record["settings"]["kernel"] == other.kernel
+    seen = [decompose(model, compiled.image, samples=2, settings=settings) for settings in (COMPILED, other)]
+    for result in (by_default, by_other):
         for estimate, source in zip(result.sources, sources, strict=True):
             assert error_of_range(estimate.mean, source) <= 1e-5
     for ours, theirs in zip(seen[0].sources, seen[1].sources, strict=True):
@@ -78,7 +82,7 @@ def test_both_kernels_agree_and_take_each_others_images_apart(model: Model, monk
 
 @needs_numba
 @pytest.mark.usefixtures("_threads_as_before")
-@pytest.mark.parametrize("kernels", [(COMPILED, TORCH), (TORCH, COMPILED)], ids=["compiled first", "torch first"])
+@pytest.mark.parametrize("kernels", [(COMPILED, TORCH), (TORCH, COMPILED), (PRODUCTS, PRODUCTS)])
 def test_certified_images_come_back_bit_for_bit_with_either_kernel(model: Model, kernels: Any) -> None:
     torch.set_num_threads(2)
     sources = pair((5, 21, 18), "int16")
@@ -88,9 +92,11 @@ def test_certified_images_come_back_bit_for_bit_with_either_kernel(model: Model,
         assert np.array_equal(estimate.mean.array, source.array)
 
 
-def test_without_numba_torch_computes_and_the_record_says_so(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_numba_matrix_products_compute_and_the_record_says_so(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(plan, "numba_works", lambda: False)
-    assert fuse(model, pair(), settings=COMPILED).record["settings"]["kernel"] == "torch"
+    assert fuse(model, pair(), settings=COMPILED).record["settings"]["kernel"] == "products"
 
 
 @needs_numba
