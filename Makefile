@@ -3,13 +3,16 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin
 
-.PHONY: test demo lint clean
+.PHONY: test demo bench lint clean
 
 test: $(VENV)/installed lint
 	$(RUN)/python -m pytest
 
 demo: $(VENV)/installed
 	$(RUN)/invertible-fusion demo --out out/demo
+
+bench: $(VENV)/installed
+	$(RUN)/invertible-fusion benchmark --size 24 240 240 --floors Testing/performance_floors.json
 
 lint: $(VENV)/installed
 	$(RUN)/ruff check .

@@ -43,3 +43,7 @@ class SceneError(InvertibleFusionError):
 
 class ConfigurationError(InvertibleFusionError):
     """A setting, case list or training configuration that does not make sense."""
+
+
+class TooSlowError(InvertibleFusionError):
+    """A benchmark whose ratios fell below those that are committed, or whose results disagree."""

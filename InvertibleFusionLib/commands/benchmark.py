@@ -1,5 +1,8 @@
 """Time fusing and decomposing against the published way, in turn."""
 
+import json
+from pathlib import Path
+
 from jsonargparse import ArgumentParser, Namespace
 
 from InvertibleFusionLib.commands.terminal import Progress
@@ -14,16 +17,27 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--size", nargs=3, type=int, default=[155, 240, 240], help="slices, rows, columns (default: 155 240 240)"
     )
-    parser.add_argument("--rounds", type=int, default=3, help="how often both are timed, in turn (default: 3)")
+    parser.add_argument("--rounds", type=int, default=5, help="how often all are timed, in turn (default: 5)")
     parser.add_argument("--seed", type=int, default=0, help="of the random volumes (default: 0)")
+    parser.add_argument("--kernel", default="auto", help="of ours: auto (default), products, torch")
+    parser.add_argument("--json", type=Path, help="file for all figures")
+    parser.add_argument("--floors", type=Path, help="file of ratios below which the command fails")
 
 
 def run(options: Namespace, _: ArgumentParser) -> None:
     """Print the comparison."""
     from InvertibleFusionLib.evaluation.benchmark import compare_with_freia
-    from InvertibleFusionLib.models.shipped import load_model
+    from InvertibleFusionLib.inference.plan import Settings
 
     size = (options.size[0], options.size[1], options.size[2])
+    settings = Settings(device="cpu", kernel=options.kernel)
     with Progress("benchmark", unit="round") as progress:
-        comparison = compare_with_freia(load_model(options.model), size, options.rounds, options.seed, progress.advance)
+        comparison = compare_with_freia(
+            options.model, size, options.rounds, options.seed, progress.advance, settings=settings
+        )
     print(comparison.describe())
+    if options.json:
+        options.json.write_text(json.dumps(comparison.to_json(), indent=1) + "\n", encoding="utf-8")
+        print(f"Wrote {options.json}.")
+    if options.floors:
+        print(comparison.require_floors(options.floors))

@@ -1,9 +1,11 @@
 """Timing our fuse and decompose against the published way, in turn on one machine."""
 
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,75 +13,94 @@ import torch
 from numpy.typing import NDArray
 
 from InvertibleFusionLib.errors import ConfigurationError
-from InvertibleFusionLib.evaluation.freia_graph import freia_graph
-from InvertibleFusionLib.inference.decomposition import decompose
-from InvertibleFusionLib.inference.fusion import fuse
+from InvertibleFusionLib.evaluation.comparison import SUBJECTS, Comparison, Floor
+from InvertibleFusionLib.evaluation.contenders import Contender, Ours, Published
+from InvertibleFusionLib.evaluation.machine import (
+    copied_bytes_per_second,
+    grown_memory,
+    multiply_adds_per_second,
+    processor_kind,
+)
 from InvertibleFusionLib.inference.plan import Settings
-from InvertibleFusionLib.inference.sources import prepare_sources
+from InvertibleFusionLib.models.cost import multiply_adds_per_pixel
 from InvertibleFusionLib.models.fusioninn import FusionINN
 from InvertibleFusionLib.models.model import Model
+from InvertibleFusionLib.models.shipped import load_model, model_path
 from InvertibleFusionLib.volumes.volume import Volume
 
 OnRound = Callable[[int, int], None]
+BATCH = 8
+SLICE_TIMES = 5
+"""A slice is timed so many times in every round, since it is short."""
 
+BYTES_FUSED, BYTES_DECOMPOSED = 20, 20
+"""Of a pixel: two float32 sources, the image and the latent of two, each read or written once."""
 
-@dataclass
-class Comparison:
-    """Seconds of whole volumes, fused and decomposed, one entry a round.
-
-    Attributes:
-        size: slices, rows, columns.
-        ours: array to array: checking, scaling, network, scaling back, records.
-        published: the network alone, FrEIA slice by slice, Jacobians computed and thrown away as in the official code.
-        disagreement: largest difference between the two fused images, in [0, 1].
-        error: largest difference between a source and our decomposition, as a share of the source's range.
-    """
-
-    size: tuple[int, int, int]
-    ours: list[float] = field(default_factory=list)
-    published: list[float] = field(default_factory=list)
-    disagreement: float = 0.0
-    error: float = 0.0
-
-    @property
-    def ratio(self) -> float:
-        """Median over the rounds of published / ours: above 1 we are faster."""
-        return statistics.median(theirs / ours for ours, theirs in zip(self.ours, self.published, strict=True))
-
-    def describe(self) -> str:
-        """A short table."""
-        ours, theirs = statistics.median(self.ours), statistics.median(self.published)
-        slices = self.size[0]
-        return "\n".join(
-            [
-                f"Two random volumes of {'×'.join(map(str, self.size))}, fused and decomposed exactly, CPU, "
-                f"{torch.get_num_threads()} threads, {len(self.ours)} rounds in turn; medians:",
-                f"  published way (FrEIA graph, slice by slice, network alone)   {theirs:7.2f} s"
-                f"  {1e3 * theirs / slices:6.1f} ms a slice",
-                f"  this library (array to array, scaling and records included)  {ours:7.2f} s"
-                f"  {1e3 * ours / slices:6.1f} ms a slice",
-                f"  ratio published / ours                                       {self.ratio:7.2f}",
-                f"  largest difference between the two fused images              {self.disagreement:.1e}",
-                f"  largest error of our decomposition, share of the range       {self.error:.1e}",
-            ]
-        )
+FIRST_SLICE = """
+import sys, time
+import InvertibleFusionLib
+start = time.perf_counter()
+import numpy as np
+from InvertibleFusionLib import Volume, load_model
+from InvertibleFusionLib.inference.fusion import fuse_slices
+model = load_model(sys.argv[1])
+array = np.random.default_rng(0).random((2, int(sys.argv[2]), int(sys.argv[3])), dtype=np.float32)
+next(fuse_slices(model, [Volume(array, name=name) for name in model.card.inputs]))
+print(time.perf_counter() - start)
+"""
 
 
 def compare_with_freia(
-    model: Model, size: tuple[int, int, int], rounds: int, seed: int, on_round: OnRound
+    model: str | Path,
+    size: tuple[int, int, int],
+    rounds: int,
+    seed: int,
+    on_round: OnRound,
+    settings: Settings | None = None,
 ) -> Comparison:
-    """Time both ways in turn on the CPU, and check that they agree.
+    """Time all ways in turn on the CPU, and check that they agree.
 
     Args:
-        model: a FusionINN with three blocks.
+        model: shipped name or file of a FusionINN with three blocks.
         size: slices, rows, columns; even rows and columns, since the published way silently crops odd ones.
-        rounds: at least 1.
+        rounds: at least 1; every way is timed once in each, in an order that changes from round to round.
         seed: of the random sources.
         on_round: called with rounds done and rounds in all.
+        settings: of our way; the device is the CPU.
 
     Raises:
         ConfigurationError: for sizes or models that the published way cannot run.
     """
+    loaded = load_model(model)
+    _require_sense(loaded, size, rounds)
+    settings = settings or Settings(device="cpu")
+    generator = np.random.default_rng(seed)
+    volumes = [Volume(_smooth_noise(generator, size), name=name) for name in loaded.card.inputs]
+    middle = [Volume(volume.array[size[0] // 2 :][:1], name=volume.name) for volume in volumes]
+    subjects = {"slice": _contenders(loaded, middle, settings), "volume": _contenders(loaded, volumes, settings)}
+    comparison = Comparison(size, processor_kind(), torch.get_num_threads())
+    for contender in subjects["slice"].values():
+        _both(contender)  # so that nothing is compiled or imported while memory is measured
+    for name, contender in subjects["volume"].items():
+        comparison.memory[name] = grown_memory(lambda each=contender: _both(each))  # type: ignore[misc]
+    comparison.floor = _floor(loaded)
+    for done in range(rounds):
+        for subject in SUBJECTS:
+            for _ in range(SLICE_TIMES if subject == "slice" else 1):
+                _time_in_turn(subjects[subject], comparison, subject, backwards=done % 2 == 1)
+        on_round(done + 1, rounds)
+    _check_agreement(subjects["volume"], volumes, comparison)
+    comparison.first_slice = statistics.median(first_slice_seconds(model, size[1], size[2]) for _ in range(3))
+    return comparison
+
+
+def first_slice_seconds(model: str | Path, rows: int, columns: int) -> float:
+    """From the import of the library in a fresh process to its first fused slice, torch's import included."""
+    command = [sys.executable, "-c", FIRST_SLICE, str(model_path(model)), str(rows), str(columns)]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def _require_sense(model: Model, size: tuple[int, int, int], rounds: int) -> None:
     network = model.network
     if not isinstance(network, FusionINN) or network.configuration.blocks != 3:
         raise ConfigurationError("The published way runs FusionINN with three blocks only.")
@@ -87,17 +108,14 @@ def compare_with_freia(
         raise ConfigurationError(f"Sizes and rounds are at least 1, not {size} and {rounds}.")
     if size[1] % 2 or size[2] % 2:
         raise ConfigurationError(f"The published way needs even rows and columns, not {size[1]}×{size[2]}.")
-    generator = np.random.default_rng(seed)
-    sources = [Volume(_smooth_noise(generator, size), name=name) for name in model.card.inputs]
-    graph = freia_graph(network, size[1], size[2])
-    comparison = Comparison(size)
-    prepared = _as_ours_sees_them(model, sources)
-    for done in range(rounds):
-        comparison.published.append(_seconds(lambda: _published(graph, prepared)))
-        comparison.ours.append(_seconds(lambda: _ours(model, sources)))
-        on_round(done + 1, rounds)
-    _check_agreement(model, sources, graph, comparison)
-    return comparison
+
+
+def _contenders(model: Model, sources: list[Volume], settings: Settings) -> dict[str, Contender]:
+    return {
+        "ours": Ours(model, sources, settings),
+        "published": Published(model, sources, 1),
+        "batched": Published(model, sources, BATCH),
+    }
 
 
 def _smooth_noise(generator: np.random.Generator, size: tuple[int, int, int]) -> NDArray[np.float32]:
@@ -107,39 +125,39 @@ def _smooth_noise(generator: np.random.Generator, size: tuple[int, int, int]) ->
     return np.asarray(1000 * image + 20 * generator.standard_normal(size, dtype=np.float32), dtype=np.float32)
 
 
+def _floor(model: Model) -> Floor:
+    work = multiply_adds_per_pixel(model.network)  # type: ignore[arg-type]
+    return Floor(multiply_adds_per_second(), copied_bytes_per_second(), work, BYTES_FUSED, BYTES_DECOMPOSED)
+
+
+def _both(contender: Contender) -> None:
+    contender.fuse()
+    contender.decompose()
+
+
+def _time_in_turn(contenders: dict[str, Contender], comparison: Comparison, subject: str, backwards: bool) -> None:
+    names = list(contenders)
+    for name in reversed(names) if backwards else names:
+        fused = _seconds(contenders[name].fuse)
+        decomposed = _seconds(contenders[name].decompose)
+        comparison.add(subject, name, fused, decomposed)
+
+
 def _seconds(work: Callable[[], Any]) -> float:
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
 
 
-def _ours(model: Model, sources: list[Volume]) -> tuple[Any, Any]:
-    settings = Settings(device="cpu")
-    fusion = fuse(model, sources, settings=settings)
-    return fusion, decompose(model, fusion.image, latent=fusion.latent, settings=settings)
-
-
-def _published(graph: Any, slices: NDArray[np.float32]) -> NDArray[np.float32]:
-    """As inn_test.py: one slice at a time through the graph and back."""
-    fused = np.empty((len(slices), *slices.shape[2:]), np.float32)
-    with torch.no_grad():
-        for index in range(len(slices)):
-            (y, z), _ = graph(torch.from_numpy(slices[index : index + 1]))
-            fused[index] = torch.sigmoid(y)[0, 0].numpy()
-            graph([y, z], rev=True)
-    return fused
-
-
-def _as_ours_sees_them(model: Model, sources: list[Volume]) -> NDArray[np.float32]:
-    prepared = prepare_sources(model, sources, 0, False, "axial")
-    return np.stack([prepared.load(index) for index in range(prepared.stack.count)])
-
-
-def _check_agreement(model: Model, sources: list[Volume], graph: Any, comparison: Comparison) -> None:
-    fusion, decomposition = _ours(model, sources)
-    theirs = _published(graph, _as_ours_sees_them(model, sources))
-    comparison.disagreement = float(np.abs(fusion.image.array - theirs).max())
-    comparison.error = max(
-        float(np.abs(estimate.mean.array - source.array).max() / np.ptp(source.array))
-        for estimate, source in zip(decomposition.sources, sources, strict=True)
+def _check_agreement(contenders: dict[str, Contender], sources: list[Volume], comparison: Comparison) -> None:
+    images = {name: contender.fuse() for name, contender in contenders.items()}
+    comparison.disagreement = max(
+        float(np.abs(images["ours"] - images[name]).max()) for name in ("published", "batched")
     )
+    comparison.error = max(
+        float(np.abs(back - source.array).max() / np.ptp(source.array))
+        for back, source in zip(contenders["ours"].decompose(), sources, strict=True)
+    )
+    ours = contenders["ours"]
+    if isinstance(ours, Ours) and ours.fusion is not None:
+        comparison.kernel = ours.fusion.record["settings"]["kernel"]

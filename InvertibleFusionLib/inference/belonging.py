@@ -9,7 +9,7 @@ from torch import Tensor
 from InvertibleFusionLib.errors import GridMismatchError, RecordMismatchError, UnsuitableVolumeError
 from InvertibleFusionLib.inference.record import ForwardRecord, SourceRecord, forward_record
 from InvertibleFusionLib.inference.sources import voxel_digest
-from InvertibleFusionLib.inference.threads import in_order
+from InvertibleFusionLib.inference.threads import in_order, threads_for
 from InvertibleFusionLib.models.model import Model
 from InvertibleFusionLib.volumes.grid import describe_difference, same_grid
 from InvertibleFusionLib.volumes.intensity import IDENTITY_SCALE
@@ -172,7 +172,7 @@ def require_belongs(
         expected = shown(channels[None])[0].numpy()
         return float(np.abs(expected - join_channels([array[index] for array in arrays])).max())
 
-    worst = max(in_order(difference, range(stack.count), torch.get_num_threads()))
+    worst = max(in_order(difference, range(stack.count), threads_for(latent.array.nbytes)))
     if worst > IMAGE_TOLERANCE:
         raise RecordMismatchError(
             f"{names} is not the image that {latent.name} belongs to, or it was changed since: values differ by "

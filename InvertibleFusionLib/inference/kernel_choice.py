@@ -1,28 +1,34 @@
-"""Putting a faster way of computing in the place of a network's couplings."""
+"""Networks whose couplings are computed in a faster way."""
 
+import copy
 from typing import Any
 
+import torch
+
 from InvertibleFusionLib.inference.plan import Kernel
-from InvertibleFusionLib.kernels.matrix_products import use_matrix_products
+from InvertibleFusionLib.kernels.matrix_products import with_matrix_products
 
 
-def with_kernel(network: Any, kernel: Kernel) -> Any | None:
-    """``network``, changed to compute its couplings with ``kernel``; None when that does not know its layers.
+def with_kernel(network: Any, kernel: Kernel, dtype: torch.dtype) -> Any | None:
+    """A network that computes as ``network`` does, its couplings with ``kernel``; None when that does not know them.
 
     Everything around them (image, draws, moments) stays the network's own.
 
     Args:
-        network: a copy that may be changed, in float32 or float64, on the CPU.
-        kernel: of the plan.
+        network: on the CPU; is not changed.
+        kernel: "compiled" or "products".
+        dtype: float32 or float64.
     """
-    if kernel == "torch":
-        return network
-    if kernel == "products":
-        return network if use_matrix_products(network) else None
-    from InvertibleFusionLib.kernels.flow import CompiledFlow  # brings Numba with it
-
     flow: object = getattr(network, "flow", None)
-    if not CompiledFlow.can_be_compiled(flow):
+    if kernel == "products":
+        faster: Any = with_matrix_products(flow, dtype)
+    else:
+        from InvertibleFusionLib.kernels.flow import CompiledFlow  # brings Numba with it
+
+        faster = CompiledFlow(flow, dtype) if CompiledFlow.can_be_compiled(flow) else None
+    if faster is None:
         return None
-    network.flow = CompiledFlow(flow)
-    return network
+    # A deep copy takes longer than a slice; everything but the flow can be shared.
+    changed = copy.copy(network)
+    changed._modules = {**network._modules, "flow": faster}
+    return changed

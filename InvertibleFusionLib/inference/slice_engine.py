@@ -115,7 +115,7 @@ def run_slices(job: SliceJob, network: Any, plan: Plan, first: int = 0) -> Itera
         raise ConfigurationError(f"There is no slice {first + 1}; there are {job.count}.")
     order = [first, *(index for index in range(job.count) if index != first)]
     if plan.kernel != "torch":
-        faster = with_kernel(_place(network, plan), plan.kernel)
+        faster = with_kernel(network, plan.kernel, plan.dtype)
         if faster is not None:
             yield from _run_in_threads(job, faster, plan, order)
             return

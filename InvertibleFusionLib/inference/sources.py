@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from InvertibleFusionLib.errors import ConfigurationError, UnsuitableVolumeError
 from InvertibleFusionLib.inference.record import grid_to_json
-from InvertibleFusionLib.inference.threads import in_order
+from InvertibleFusionLib.inference.threads import in_order, threads_for
 from InvertibleFusionLib.models.model import Model
 from InvertibleFusionLib.volumes.grid import require_same_grid, same_grid
 from InvertibleFusionLib.volumes.intensity import FittedScale, IntensityScale
@@ -54,7 +53,8 @@ class PreparedSources:
 
     def to_json(self) -> list[dict[str, Any]]:
         """For the record."""
-        digests = in_order(voxel_digest, [volume.array for volume in self.volumes], torch.get_num_threads())
+        arrays = [volume.array for volume in self.volumes]
+        digests = in_order(voxel_digest, arrays, threads_for(sum(array.nbytes for array in arrays)))
         return [
             {
                 "name": original.name,
@@ -101,7 +101,8 @@ def prepare_sources(
     for volume in volumes:
         require_image(volume, volume.components)  # a source can be constant where the reference sees it
     stack = SliceStack(target.grid, slice_axis(target.grid, axis), model.network.multiple)
-    scales = list(in_order(lambda volume: fit_scale(model, volume, stack), volumes, torch.get_num_threads()))
+    threads = threads_for(sum(volume.array.nbytes for volume in volumes))
+    scales = list(in_order(lambda volume: fit_scale(model, volume, stack), volumes, threads))
     return PreparedSources(list(sources), volumes, scales, stack, target.name)
 
 

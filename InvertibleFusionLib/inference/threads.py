@@ -8,6 +8,9 @@ from typing import TypeVar
 
 import torch
 
+WORTH_A_THREAD = 1 << 24
+"""Bytes to go through that take longer than starting threads, some milliseconds."""
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -33,6 +36,11 @@ def in_order(work: Callable[[Item], Result], items: Sequence[Item], threads: int
         finally:
             for future in pending:
                 future.cancel()
+
+
+def threads_for(count: int) -> int:
+    """How many threads are worth starting for so many bytes."""
+    return torch.get_num_threads() if count >= WORTH_A_THREAD else 1
 
 
 def _single_threaded_torch(threads: int) -> ThreadPoolExecutor:

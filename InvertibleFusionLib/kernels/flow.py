@@ -35,14 +35,15 @@ class CompiledFlow(InvertibleLayer):
     log-determinant is that of the flow it was made from.
 
     Args:
-        flow: in float32 or float64, on the CPU; ``can_be_compiled`` says whether it will do. Weights are copied.
+        flow: on the CPU; ``can_be_compiled`` says whether it will do. Weights are copied.
+        dtype: to compute in, float32 or float64; that of the weights by default.
     """
 
-    def __init__(self, flow: InvertibleSequence) -> None:
+    def __init__(self, flow: InvertibleSequence, dtype: torch.dtype | None = None) -> None:
         super().__init__()
         self.reference = flow
-        self._steps = [_STEPS[type(layer)](layer, place) for place, layer in enumerate(flow)]
-        self._dtype = _numpy_type(next(flow.parameters()).dtype)
+        self._dtype = _numpy_type(dtype or next(flow.parameters()).dtype)
+        self._steps = [_STEPS[type(layer)](layer, place, self._dtype) for place, layer in enumerate(flow)]
         self._threads = threading.local()
         _compile(self._dtype)
 
@@ -78,10 +79,10 @@ class CompiledFlow(InvertibleLayer):
 
 
 class _Step(ABC):
-    """A layer with its weights packed; ``place`` is its number in the flow."""
+    """A layer with its weights packed in a dtype; ``place`` is its number in the flow."""
 
     @abstractmethod
-    def __init__(self, layer: Any, place: int) -> None: ...
+    def __init__(self, layer: Any, place: int, dtype: np.dtype[Any]) -> None: ...
 
     @abstractmethod
     def apply(self, planes: Planes, workspace: Workspace, backwards: bool) -> Planes:
@@ -89,11 +90,11 @@ class _Step(ABC):
 
 
 class _Scale(_Step):
-    def __init__(self, layer: ActNorm, place: int) -> None:
+    def __init__(self, layer: ActNorm, place: int, dtype: np.dtype[Any]) -> None:
         with torch.no_grad():
-            self._gains = layer.log_scale.exp().flatten().numpy()
-            self._inverse_gains = (-layer.log_scale).exp().flatten().numpy()
-            self._biases = layer.bias.flatten().numpy().copy()
+            log_scale = layer.log_scale.flatten().numpy().astype(dtype)
+            self._gains, self._inverse_gains = np.exp(log_scale), np.exp(-log_scale)
+            self._biases = layer.bias.flatten().numpy().astype(dtype)
 
     def apply(self, planes: Planes, workspace: Workspace, backwards: bool) -> Planes:
         for channel, bias in enumerate(self._biases):
@@ -108,7 +109,7 @@ class _Scale(_Step):
 
 
 class _Reorder(_Step):
-    def __init__(self, layer: Permutation, place: int) -> None:
+    def __init__(self, layer: Permutation, place: int, dtype: np.dtype[Any]) -> None:
         self._order, self._inverse_order = layer.order.numpy().copy(), layer.inverse_order.numpy().copy()
 
     def apply(self, planes: Planes, workspace: Workspace, backwards: bool) -> Planes:
@@ -118,7 +119,7 @@ class _Reorder(_Step):
 class _Resample(_Step):
     """Squeeze or, made from an ``Unsqueeze``, its inverse."""
 
-    def __init__(self, layer: Squeeze | Unsqueeze, place: int) -> None:
+    def __init__(self, layer: Squeeze | Unsqueeze, place: int, dtype: np.dtype[Any]) -> None:
         self._place = place
         self._expands = isinstance(layer, Unsqueeze)
 
@@ -141,9 +142,9 @@ class _Resample(_Step):
 
 
 class _Couple(_Step):
-    def __init__(self, layer: AffineCoupling, place: int) -> None:
+    def __init__(self, layer: AffineCoupling, place: int, dtype: np.dtype[Any]) -> None:
         self._split, self._clamp = layer.split, float(layer.clamp)
-        self._network1, self._network2 = (_PackedNetwork(n) for n in (layer.subnet1, layer.subnet2))
+        self._network1, self._network2 = (_PackedNetwork(n, dtype) for n in (layer.subnet1, layer.subnet2))
 
     def apply(self, planes: Planes, workspace: Workspace, backwards: bool) -> Planes:
         first, second = planes.begins[: self._split], planes.begins[self._split :]
@@ -156,13 +157,13 @@ class _Couple(_Step):
 class _PackedNetwork:
     """The weights of convolution, ReLU, convolution and perhaps ReLU, in the order in which the kernel reads them."""
 
-    def __init__(self, network: Any) -> None:
+    def __init__(self, network: Any, dtype: np.dtype[Any]) -> None:
         first, last = network[0], network[2]
         self.hidden, self.outputs = first.out_channels, last.out_channels
         self.final_relu = len(network) == 4
-        self.first = _packed(first, HIDDEN_AT_ONCE)
-        self.last = _packed(last, outputs_at_once(self.outputs))
-        self.constants = constants(self.first.dtype)
+        self.first = _packed(first, HIDDEN_AT_ONCE, dtype)
+        self.last = _packed(last, outputs_at_once(self.outputs), dtype)
+        self.constants = constants(dtype)
 
     def couple(
         self,
@@ -208,13 +209,13 @@ def _padded(channels: int, group: int) -> int:
     return -(-channels // group) * group
 
 
-def _packed(convolution: Any, group: int) -> NDArray[Any]:
+def _packed(convolution: Any, group: int, dtype: np.dtype[Any]) -> NDArray[Any]:
     """For every group of outputs its biases, then its weights as (inputs, 9, group); missing outputs are zeros."""
     weight = convolution.weight.detach().numpy()
     outputs, inputs = weight.shape[:2]
-    weights = np.zeros((_padded(outputs, group), inputs, 9), weight.dtype)
+    weights = np.zeros((_padded(outputs, group), inputs, 9), dtype)
     weights[:outputs] = weight.reshape(outputs, inputs, 9)
-    biases = np.zeros((len(weights), 1), weight.dtype)
+    biases = np.zeros((len(weights), 1), dtype)
     biases[:outputs, 0] = convolution.bias.detach().numpy()
     both = np.concatenate((biases, weights.reshape(len(weights), -1)), axis=1)
     return np.ascontiguousarray(both.reshape(-1, group, both.shape[1]).transpose(0, 2, 1)).ravel()

@@ -4,12 +4,13 @@ A convolution of 1 → 32 → 2 channels is slow as a convolution, since librari
 matrix products of 32×9 and 18×32 it takes less than half the time.
 """
 
+import copy
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from InvertibleFusionLib.flows import AffineCoupling
+from InvertibleFusionLib.flows import AffineCoupling, InvertibleSequence
 from InvertibleFusionLib.kernels.two_convolutions import is_two_convolutions
 
 HIDDEN_BYTES = 1 << 21
@@ -69,11 +70,15 @@ class MatrixProducts(nn.Module):
             result.relu_()
 
 
-def use_matrix_products(network: nn.Module) -> bool:
-    """Replace the subnetworks of all couplings in a network for inference on a CPU; False when some are not known."""
-    couplings = [layer for layer in network.modules() if isinstance(layer, AffineCoupling)]
+def with_matrix_products(flow: object, dtype: torch.dtype) -> InvertibleSequence | None:
+    """A copy of a flow in a dtype for inference on a CPU, with all couplings' networks replaced; None if unknown."""
+    if not isinstance(flow, InvertibleSequence):
+        return None
+    couplings = [layer for layer in flow if isinstance(layer, AffineCoupling)]
     if not couplings or not all(is_two_convolutions(n) for c in couplings for n in (c.subnet1, c.subnet2)):
-        return False
-    for coupling in couplings:
-        coupling.subnet1, coupling.subnet2 = MatrixProducts(coupling.subnet1), MatrixProducts(coupling.subnet2)
-    return True
+        return None
+    changed = copy.deepcopy(flow).to(dtype)
+    for layer in changed:
+        if isinstance(layer, AffineCoupling):
+            layer.subnet1, layer.subnet2 = MatrixProducts(layer.subnet1), MatrixProducts(layer.subnet2)
+    return changed

@@ -91,9 +91,9 @@ def looks_like_labels(volume: Volume) -> bool:
     """Whether all values are whole numbers and there are very few of them for the volume's size."""
     distinct: set[float] = set()
     for part in volume.array:
-        values = np.unique(part)
-        if np.issubdtype(values.dtype, np.floating) and np.any(values != np.round(values)):
+        if np.issubdtype(part.dtype, np.floating) and np.any(part != np.round(part)):
             return False
+        values = np.unique(part)
         distinct.update(float(value) for value in values[: LABELS_AT_MOST + 1])
         if len(distinct) > LABELS_AT_MOST:
             return False

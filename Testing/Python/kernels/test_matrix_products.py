@@ -1,11 +1,9 @@
-from collections.abc import Callable
-
 import pytest
 import torch
 from torch import nn
 
 from InvertibleFusionLib.kernels import matrix_products
-from InvertibleFusionLib.kernels.matrix_products import MatrixProducts, use_matrix_products
+from InvertibleFusionLib.kernels.matrix_products import MatrixProducts, with_matrix_products
 from InvertibleFusionLib.models.fusioninn import PRESETS, FusionINN
 
 
@@ -44,13 +42,15 @@ def test_what_is_not_finite_goes_where_torchs_goes(value: float) -> None:
     assert not bool(theirs.isfinite().all())
 
 
-def test_networks_with_others_inside_are_left_alone() -> None:
-    known, unknown = FusionINN(PRESETS["paper"]), FusionINN()
-    list(unknown.flow)[1].subnet1[1] = nn.LeakyReLU()  # type: ignore[operator,union-attr,index]
-    before: Callable[[], list[type]] = lambda: [type(module) for module in unknown.modules()]  # noqa: E731
-    kinds = before()
-    assert not use_matrix_products(unknown)
-    assert before() == kinds
-    assert not use_matrix_products(nn.Identity())
-    assert use_matrix_products(known)
-    assert not any(isinstance(module, nn.Conv2d) for module in known.modules())
+def test_networks_with_others_inside_are_not_known_and_known_ones_are_not_changed() -> None:
+    known, unknown = FusionINN(PRESETS["paper"]).flow, FusionINN().flow
+    list(unknown)[1].subnet1[1] = nn.LeakyReLU()  # type: ignore[operator,union-attr,index]
+    assert with_matrix_products(unknown, torch.float32) is None
+    assert with_matrix_products(nn.Identity(), torch.float32) is None
+    changed = with_matrix_products(known, torch.float64)
+    assert changed is not None
+    assert not any(isinstance(module, nn.Conv2d) for module in changed.modules())
+    assert sum(isinstance(module, nn.Conv2d) for module in known.modules()) == 12
+    x = torch.rand(1, 2, 6, 8)
+    with torch.inference_mode():
+        torch.testing.assert_close(changed(x.double()).float(), known(x), rtol=0, atol=1e-5)
