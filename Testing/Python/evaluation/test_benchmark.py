@@ -18,7 +18,7 @@ FLOORS = Path(__file__).parents[2] / "performance_floors.json"
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "MATRIX", 256)
     monkeypatch.setattr(machine, "COPIED", 1 << 20)
-    monkeypatch.setattr(benchmark, "first_slice_seconds", lambda *_: 1.0)
+    monkeypatch.setattr(benchmark, "first_slice_seconds", lambda *_: (1.0, 0.5))
 
 
 def comparison(ours: list[float], published: list[float]) -> Comparison:
@@ -111,7 +111,8 @@ def test_what_the_published_way_cannot_run_is_refused(model_file: Path) -> None:
 
 
 def test_first_slice_of_a_fresh_process_is_timed(model_file: Path) -> None:
-    assert 0 < first_slice_seconds(model_file, 16, 16) < 60
+    whole, loading = first_slice_seconds(model_file, 16, 16)
+    assert 0 < loading < whole < 120
 
 
 def test_memory_that_is_taken_is_seen() -> None:
