@@ -336,6 +336,17 @@ def test_same_input_gives_identical_voxels(make_model: MakeModel) -> None:
     assert np.array_equal(*alone)  # nothing is drawn
 
 
+@pytest.mark.parametrize("kernel", ["auto", "products"])
+def test_kernels_for_fusion_leave_synthesis_to_torch(make_model: MakeModel, kernel: Any) -> None:
+    model, sources = make_model("T1 PD", "T2"), volumes("T1 PD")
+    settings = Settings(device="cpu", kernel=kernel)
+    synthesis = synthesize(model, sources, settings=settings)
+    back = decompose(model, synthesis.images, latent=synthesis.latent, settings=settings)
+    assert synthesis.record["settings"]["kernel"] == back.record["settings"]["kernel"] == "torch"
+    plain = synthesize(model, sources, settings=Settings(device="cpu", kernel="torch"))
+    assert np.array_equal(synthesis.images[0].array, plain.images[0].array)
+
+
 def test_an_invertible_network_is_exact_or_refuses(make_model: MakeModel) -> None:
     with pytest.raises(ConfigurationError, match="bfloat16"):
         synthesize(make_model("T1 PD", "T2"), volumes("T1 PD"), settings=Settings(precision="bfloat16"))
