@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from InvertibleFusionLib.inference.plan import Settings, exact_plan
-from InvertibleFusionLib.inference.slice_engine import Outputs, SliceJob, run_slices
+from InvertibleFusionLib.inference.slice_engine import Outputs, SliceJob, run_slice
 from InvertibleFusionLib.inference.sources import prepare_sources
 from InvertibleFusionLib.models.model import FusionNetwork, Model
 from InvertibleFusionLib.volumes.slices import Axis
@@ -57,5 +57,5 @@ class FusionPreview:
             compute,
             lambda _, outputs: kept.append(self.stack.crop(outputs[0][0])),
         )
-        next(run_slices(job, self._model.network, self._plan, index))
+        run_slice(job, self._model.network, self._plan, index)
         return kept[0]

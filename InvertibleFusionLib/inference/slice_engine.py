@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from InvertibleFusionLib.errors import ConfigurationError, InferenceError
 from InvertibleFusionLib.inference.kernel_choice import with_kernel
 from InvertibleFusionLib.inference.plan import Plan
-from InvertibleFusionLib.inference.threads import in_order
+from InvertibleFusionLib.inference.threads import in_order, one_torch_thread
 
 LOG = logging.getLogger("InvertibleFusion")
 
@@ -111,9 +111,28 @@ def run_slices(job: SliceJob, network: Any, plan: Plan, first: int = 0) -> Itera
         ConfigurationError: when there is no slice ``first``.
         InferenceError: when the network gives values that are not finite, or the memory does not suffice even so.
     """
-    if not 0 <= first < job.count:
-        raise ConfigurationError(f"There is no slice {first + 1}; there are {job.count}.")
-    order = [first, *(index for index in range(job.count) if index != first)]
+    _require_slice(job, first)
+    yield from _run(job, network, plan, [first, *(index for index in range(job.count) if index != first)])
+
+
+def run_slice(job: SliceJob, network: Any, plan: Plan, index: int) -> None:
+    """Compute one slice and no other, with the same result as ``run_slices``, which would work ahead on others.
+
+    Raises:
+        ConfigurationError: when there is no such slice.
+        InferenceError: as ``run_slices``.
+    """
+    _require_slice(job, index)
+    for _ in _run(job, network, plan, [index]):
+        pass
+
+
+def _require_slice(job: SliceJob, index: int) -> None:
+    if not 0 <= index < job.count:
+        raise ConfigurationError(f"There is no slice {index + 1}; there are {job.count}.")
+
+
+def _run(job: SliceJob, network: Any, plan: Plan, order: list[int]) -> Iterator[tuple[int, Plan]]:
     if plan.kernel != "torch":
         faster = with_kernel(network, plan.kernel, plan.dtype)
         if faster is not None:
@@ -144,7 +163,8 @@ def _run_in_turn(job: SliceJob, network: Any, plan: Plan, order: list[int]) -> I
 
 def _run_in_threads(job: SliceJob, network: Any, plan: Plan, order: list[int]) -> Iterator[tuple[int, Plan]]:
     def work(indices: list[int]) -> list[int]:
-        return list(_stored(job, _compute(job, network, plan, indices), indices))
+        with one_torch_thread():  # also for a single batch, which the thread that asks computes
+            return list(_stored(job, _compute(job, network, plan, indices), indices))
 
     batches = [order[start : start + plan.batch_size] for start in range(0, len(order), plan.batch_size)]
     for indices in in_order(work, batches, torch.get_num_threads()):

@@ -4,6 +4,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
@@ -41,6 +42,19 @@ def in_order(work: Callable[[Item], Result], items: Sequence[Item], threads: int
 def threads_for(count: int) -> int:
     """How many threads are worth starting for so many bytes."""
     return torch.get_num_threads() if count >= WORTH_A_THREAD else 1
+
+
+@contextmanager
+def one_torch_thread() -> Iterator[None]:
+    """Let torch compute on this thread alone: even a sigmoid's last bit depends on how many threads share an image."""
+    before = torch.get_num_threads()
+    if before > 1:  # a pool's thread has one already; to set it there would change what threads to come start with
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        if before > 1:
+            torch.set_num_threads(before)
 
 
 def _single_threaded_torch(threads: int) -> ThreadPoolExecutor:

@@ -13,7 +13,7 @@ from InvertibleFusionLib import Volume, decompose, fuse
 from InvertibleFusionLib.errors import ConfigurationError, InferenceError
 from InvertibleFusionLib.inference import plan
 from InvertibleFusionLib.inference.plan import Settings, exact_plan
-from InvertibleFusionLib.inference.slice_engine import FinishedSlice
+from InvertibleFusionLib.inference.slice_engine import FinishedSlice, SliceJob, run_slice
 from InvertibleFusionLib.inference.threads import in_order
 from InvertibleFusionLib.models.model import Model
 
@@ -117,6 +117,22 @@ def test_values_that_are_not_finite_stop_a_run_in_threads_too(model: Model) -> N
     spoilt[2, 3, 3] = 3e38
     with pytest.raises(InferenceError, match="slice 3"):
         fuse(model, [sources[0].with_array(spoilt), sources[1]], settings=COMPILED)
+
+
+@pytest.mark.usefixtures("_threads_as_before")
+@pytest.mark.parametrize("settings", [COMPILED, PRODUCTS, TORCH], ids=lambda settings: settings.kernel)
+def test_a_single_slice_is_computed_without_others(model: Model, settings: Settings) -> None:
+    torch.set_num_threads(3)
+    stored: list[int] = []
+    job = SliceJob(
+        9,
+        lambda index: np.full((2, 8, 6), index, np.float32),
+        lambda network, inputs, indices: (network(inputs),),
+        lambda index, outputs: stored.append(index),
+    )
+    run_slice(job, model.network, exact_plan(settings, double=False), 4)
+    assert stored == [4]
+    assert torch.get_num_threads() == 3
 
 
 @pytest.mark.usefixtures("_threads_as_before")
