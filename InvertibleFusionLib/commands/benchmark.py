@@ -1,4 +1,4 @@
-"""Time fusing and decomposing against the published way, in turn."""
+"""Time fusing, decomposing and, on request, training steps against the published way, in turn."""
 
 import json
 from pathlib import Path
@@ -18,6 +18,10 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--size", nargs=3, type=int, default=[155, 240, 240], help="slices, rows, columns (default: 155 240 240)"
     )
     parser.add_argument("--rounds", type=int, default=5, help="how often all are timed, in turn (default: 5)")
+    parser.add_argument(
+        "--training", action="store_true", help="time training steps too, on square slices of as many rows as --size"
+    )
+    parser.add_argument("--batch", type=int, default=4, help="slices in a training step (default: 4)")
     parser.add_argument("--seed", type=int, default=0, help="of the random volumes (default: 0)")
     parser.add_argument("--kernel", default="auto", help="of ours: auto (default), products, torch")
     parser.add_argument("--json", type=Path, help="file for all figures")
@@ -29,6 +33,12 @@ def run(options: Namespace, _: ArgumentParser) -> None:
     from InvertibleFusionLib.evaluation.benchmark import compare_with_freia
     from InvertibleFusionLib.inference.plan import Settings
 
+    training = None
+    if options.training:
+        from InvertibleFusionLib.evaluation.training_throughput import compare_training  # needs Lightning Fabric
+
+        training = compare_training(options.batch, options.size[1], options.rounds, options.seed, "cpu")
+        print(training.describe(), end="\n\n")
     size = (options.size[0], options.size[1], options.size[2])
     settings = Settings(device="cpu", kernel=options.kernel)
     with Progress("benchmark", unit="round") as progress:
@@ -37,7 +47,8 @@ def run(options: Namespace, _: ArgumentParser) -> None:
         )
     print(comparison.describe())
     if options.json:
-        options.json.write_text(json.dumps(comparison.to_json(), indent=1) + "\n", encoding="utf-8")
+        figures = {**comparison.to_json(), "training": None if training is None else training.to_json()}
+        options.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
         print(f"Wrote {options.json}.")
     if options.floors:
         print(comparison.require_floors(options.floors))

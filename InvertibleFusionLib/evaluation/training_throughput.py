@@ -44,6 +44,16 @@ class Throughput:
         """Median over the rounds of published / ours: above 1 we are faster."""
         return statistics.median(theirs / ours for ours, theirs in zip(self.ours, self.published, strict=True))
 
+    def to_json(self) -> dict[str, Any]:
+        """Everything, JSON-ready."""
+        return {
+            "batch_size": self.batch_size,
+            "size": self.size,
+            "device": self.device,
+            "seconds": {"ours": self.ours, "published": self.published},
+            "ratio": self.ratio,
+        }
+
     def describe(self) -> str:
         """A short table."""
         ours, theirs = statistics.median(self.ours), statistics.median(self.published)

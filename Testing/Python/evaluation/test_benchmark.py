@@ -9,6 +9,7 @@ from InvertibleFusionLib.errors import ConfigurationError, TooSlowError
 from InvertibleFusionLib.evaluation import benchmark, machine
 from InvertibleFusionLib.evaluation.benchmark import compare_with_freia, first_slice_seconds
 from InvertibleFusionLib.evaluation.comparison import SUBJECTS, TASKS, Comparison, Floor
+from InvertibleFusionLib.evaluation.training_throughput import Throughput
 from InvertibleFusionLib.inference.plan import Settings
 
 FLOORS = Path(__file__).parents[2] / "performance_floors.json"
@@ -136,3 +137,24 @@ def test_the_command_prints_the_ratio_and_fails_below_a_floor(
     assert "volume, both" in printed.out
     assert "volume, fuse: " in printed.err
     assert json.loads(figures.read_text())["size"] == [2, 16, 16]
+
+
+@pytest.mark.usefixtures("_quick")
+def test_training_steps_are_timed_on_request_with_their_figures(
+    model_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "figures.json"
+    command = ["benchmark", "--model", str(model_file), "--size", "2", "16", "20", "--rounds", "2", "--json", str(file)]
+    assert main([*command, "--training", "--batch", "3"]) == 0
+    assert "Training steps of 3 slices of 16×16, cpu" in capsys.readouterr().out
+    training = json.loads(file.read_text())["training"]
+    assert (training["batch_size"], training["size"]) == (3, 16)
+    seconds = training["seconds"]
+    assert [len(times) for times in seconds.values()] == [2, 2]
+    assert min(min(times) for times in seconds.values()) > 0
+    assert main([*command, "--training", "--batch", "0"]) == 1
+    assert "not 0 of 16×16" in capsys.readouterr().err
+
+
+def test_training_is_compared_round_by_round() -> None:
+    assert Throughput(4, 64, ours=[1.0, 10.0, 1.0], published=[3.0, 20.0, 2.0]).ratio == 2.0
