@@ -45,6 +45,6 @@ def test_a_model_of_other_settings_is_refused_with_both(
 
 
 def test_a_model_that_is_not_there_is_refused(configuration: TrainingConfiguration, tmp_path: Path) -> None:
+    nowhere = tmp_path / "nowhere.safetensors"
     with pytest.raises(ModelFileError, match=r"nowhere\.safetensors"):
-        nowhere = tmp_path / "nowhere.safetensors"
         train_model(replace(configuration, start_from=nowhere), tmp_path / "second.safetensors", ignored)
