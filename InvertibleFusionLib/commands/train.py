@@ -4,12 +4,15 @@ import dataclasses
 import difflib
 import typing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jsonargparse import ArgumentParser, Namespace
 
 from InvertibleFusionLib.commands.terminal import Progress
 from InvertibleFusionLib.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from InvertibleFusionLib.training.configuration import TrainingConfiguration
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -53,20 +56,10 @@ def check_file(path: Path) -> None:
 def run(options: Namespace, parser: ArgumentParser) -> None:
     """Train, measure, write the model file."""
     from InvertibleFusionLib.evaluation.curves_figure import draw_curves
-    from InvertibleFusionLib.training.configuration import TrainingConfiguration
     from InvertibleFusionLib.training.run import dry_run, train_model
 
     out, resume, dry = options.pop("out"), options.pop("resume"), options.pop("dry_run")
-    options.pop("config", None)
-    try:
-        instances = parser.instantiate(options)
-    except ValueError as error:
-        raise _mistake_behind(error) from error
-    names = {field.name for field in dataclasses.fields(TrainingConfiguration)}
-    given = {name: value for name, value in instances.as_dict().items() if name in names}
-    if given["network"] is None:
-        del given["network"]
-    configuration = TrainingConfiguration(**given)
+    configuration = configuration_of(options, parser)
     if dry:
         dry_run(configuration, out, resume)
         print("Dry run: data, a step, validation, states, measures and model file all work. Nothing was kept.")
@@ -83,6 +76,25 @@ def run(options: Namespace, parser: ArgumentParser) -> None:
     for metric in card.metrics:
         if "mean" in metric:
             print(f"{metric['name']}: {metric['mean']:.4f} ± {metric['standard_deviation']:.4f} on {metric['data']}")
+
+
+def configuration_of(options: Namespace, parser: ArgumentParser) -> "TrainingConfiguration":
+    """What parsed options say.
+
+    Raises:
+        ConfigurationError: when it makes no sense.
+    """
+    from InvertibleFusionLib.training.configuration import TrainingConfiguration
+
+    try:
+        instances = parser.instantiate(options)
+    except ValueError as error:
+        raise _mistake_behind(error) from error
+    names = {field.name for field in dataclasses.fields(TrainingConfiguration)}
+    given = {name: value for name, value in instances.as_dict().items() if name in names}
+    if given["network"] is None:
+        del given["network"]
+    return TrainingConfiguration(**given)
 
 
 def _mistake_behind(error: BaseException) -> ConfigurationError:

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from InvertibleFusionLib.evaluation.montage import PAPER
 from InvertibleFusionLib.training.curves import read_curves
 
-WINDOW = 25
-"""Points that a drawn loss is averaged over."""
+SMOOTHED = 10
+"""A drawn loss is a running mean over one part in so many of its points, at most 25 of them."""
 
 
 def draw_curves(curves: Path, name: str, path: Path) -> None:
@@ -28,12 +28,19 @@ def draw_curves(curves: Path, name: str, path: Path) -> None:
             if curve in ("loss/total", "loss/latent", "validation/score"):
                 continue
             points = np.array([(step, value) for step, other, value in rows if other == curve])
-            width = min(WINDOW, len(points)) if prefix == "loss/" else 1
+            width = min(max(len(points) // SMOOTHED, 1), 25) if prefix == "loss/" else 1
             kept = np.convolve(points[:, 1], np.ones(width) / width, "valid")
-            panel.plot(points[width - 1 :, 0], kept, linewidth=1, label=curve.removeprefix(prefix))
+            panel.plot(
+                points[width - 1 :, 0],
+                kept,
+                linewidth=1,
+                marker="." if len(kept) < 20 else None,
+                label=curve.removeprefix(prefix),
+            )
         panel.set(title=title, xlabel="step")
         panel.grid(linewidth=0.3)
-        panel.legend(frameon=False, fontsize=8)
+        if panel.lines:
+            panel.legend(frameon=False, fontsize=8)
     panels[0].set_yscale("log")
     figure.suptitle(name, fontsize=10)
     figure.savefig(path, dpi=110)

@@ -1,6 +1,6 @@
 """Fusion models on cases that they have not seen: one table, every slice as CSV, and the spread's calibration."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,23 +46,24 @@ class FusionTable:
                     f"{summary['mean']:.4f} ± {summary['standard_deviation']:.4f} "
                     f"({spread['50']:.4f}; {spread['5']:.4f}–{spread['95']:.4f})"
                 )
+            elif summary["scale"] is None:
+                cells[summary["name"]] = "the draws do not differ: no spread"
             else:
                 cells[summary["name"]] = (
                     f"correlation with the error {summary['pearson']:.2f} (of ranks {summary['spearman']:.2f}); "
                     f"{summary['within_one_spread']:.0%} of errors within one spread, "
-                    f"{summary['within_two_spreads']:.0%} within two. "
-                    f"{summary['reading']}"
+                    f"{summary['within_two_spreads']:.0%} within two. {summary['reading']}"
                 )
         return cells
 
 
 def tabulate(
-    models: Sequence[Model], cases: Sequence[str], contrasts: Sequence[str], mask: str, folder: Path
+    models: Mapping[str, Model], cases: Sequence[str], contrasts: Sequence[str], mask: str, folder: Path
 ) -> FusionTable:
     """Measure models on folders of cases.
 
     Args:
-        models: fusion models.
+        models: fusion models by the names that the table shall give them.
         cases: folders with one file for each contrast, relative to ``folder``.
         contrasts: the files' names, in the models' order.
         mask: name of a lesion mask in each folder; empty for none.
@@ -73,11 +74,9 @@ def tabulate(
     """
     source = DataSource("cases", "not stated", "not stated", patients=list(cases), mask=mask)
     patients = load_patients([source], contrasts, folder, for_reporting)
+    scaling = scaling_in_words([source])
     return FusionTable(
-        {
-            model.card.name: measure(model.fusion_network, patients, contrasts, scaling_in_words([source]))
-            for model in models
-        }
+        {name: measure(model.fusion_network, patients, contrasts, scaling) for name, model in models.items()}
     )
 
 

@@ -9,13 +9,14 @@ from pathlib import Path
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
+from InvertibleFusionLib.errors import OutputError
 from InvertibleFusionLib.volumes.writing import staged
 
 COLUMNS = ("step", "name", "value")
 
 
 class Curves:
-    """Writes losses, learning rates and validation scores as they come.
+    """Writes losses, learning rates and validation scores as they come. What cannot be written is an OutputError.
 
     Args:
         folder: curves.csv and TensorBoard's event files go there.
@@ -36,18 +37,31 @@ class Curves:
 
     def add(self, step: int, values: Mapping[str, float]) -> None:
         """Named values at a step."""
-        with self._path.open("a", newline="", encoding="utf-8") as stream:
-            csv.writer(stream).writerows((step, name, f"{value:.6g}") for name, value in values.items())
-        for name, value in values.items():
-            self._events.add_scalar(name, value, step)
+        with self._writing():
+            with self._path.open("a", newline="", encoding="utf-8") as stream:
+                csv.writer(stream).writerows((step, name, f"{value:.6g}") for name, value in values.items())
+            for name, value in values.items():
+                self._events.add_scalar(name, value, step)
 
     def add_images(self, step: int, name: str, images: Tensor) -> None:
         """A row of grey images, (count, 1, rows, columns) in [0, 1]."""
-        self._events.add_images(name, images.clamp(0, 1), step)
+        with self._writing():
+            self._events.add_images(name, images.clamp(0, 1), step)
 
     def close(self) -> None:
         """Write what is still in memory."""
-        self._events.close()
+        with self._writing():
+            self._events.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise OutputError(
+                f"The curves in {self._path.parent} cannot be written: {error.strerror or error}. Make room or choose "
+                "another folder."
+            ) from error
 
 
 @contextmanager

@@ -43,5 +43,8 @@ def start_fabric(accelerator: Accelerator, precision: Precision, turns: int) -> 
         )
     except (RuntimeError, ValueError) as error:
         raise ConfigurationError(f"Training cannot start on {accelerator}: {error}") from error
-    fabric.launch()
+    if (
+        os.environ.get("LT_CLI_USED") != "1"
+    ):  # ``fabric run`` has launched the processes itself and refuses a second time
+        fabric.launch()
     return fabric

@@ -82,19 +82,19 @@ def _gan(configuration: TrainingConfiguration) -> GANObjective:
 
 def _fusion_pictures(network: FusionINN, images: Images) -> Tensor:
     """Sources, fused image, sources from the fused image alone."""
-    rows, columns = (n - n % network.multiple for n in images.shape[1:])
-    sources = torch.from_numpy(images[:, :rows, :columns])[None]
+    rows, columns = images.shape[1:]
+    sources = padded(images, network)
     with torch.inference_mode():
         fused = network.image(network(sources))
         decomposed, _ = network.decompose(fused, samples=1, seeds=[0])
-    return torch.cat((sources[0], fused[0], decomposed[0]))[:, None]
+    return torch.cat((sources[0], fused[0], decomposed[0]))[:, None, :rows, :columns].cpu()
 
 
 def _synthesis_pictures(network: SynthesisNetwork, images: Images) -> Tensor:
     """Sources, targets, what was made in their place."""
     rows, columns = images.shape[1:]
     with torch.inference_mode():
-        made = network.synthesize(padded(images[: sum(network.inputs)], network.multiple))
+        made = network.synthesize(padded(images[: sum(network.inputs)], network)).cpu()
     return torch.cat((torch.from_numpy(images), made[0, :, :rows, :columns]))[:, None]
 
 

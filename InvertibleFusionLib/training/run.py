@@ -15,7 +15,7 @@ import torch
 from lightning_fabric import Fabric
 
 from InvertibleFusionLib._version import __version__
-from InvertibleFusionLib.errors import ConfigurationError, InferenceError
+from InvertibleFusionLib.errors import ConfigurationError, InferenceError, OutputError
 from InvertibleFusionLib.models.card import ModelCard
 from InvertibleFusionLib.models.model_file import file_digest, read_card, read_model, save_model
 from InvertibleFusionLib.training.configuration import MACHINE, TrainingConfiguration, plain, require_same_run
@@ -44,6 +44,7 @@ LAST = "last.safetensors"
 STEPS_BETWEEN_POINTS = 20
 """Of the curves."""
 
+Sessions = list[dict[str, Any]]
 OnStep = Callable[[int, int, dict[str, float]], None]
 
 
@@ -114,6 +115,7 @@ def _train(
     position = Position(settings=settings)
     if resume:
         position = load_state(last, objective, training.optimizers)
+    position.add_session(_session(configuration, fabric), configuration.steps)
     run = _Run(configuration, recipe, fabric, training, position, folder)
     run.go(samples, unseen, on_step)
     if not fabric.is_global_zero:
@@ -153,10 +155,9 @@ class _Run:
                     self._after(step.number, to_check, curves)
                     if self._ends_early():
                         return
-            except InferenceError as error:
-                raise InferenceError(
-                    f"{error} The state of step {self.kept} is kept: --resume goes on from it."
-                ) from error
+            except (InferenceError, OutputError) as error:
+                kept = f"The state of step {self.kept} is kept: --resume goes on from it." if self.kept else ""
+                raise type(error)(f"{error} {kept}".rstrip()) from error
 
     def _ends_early(self) -> bool:
         return 0 < self.configuration.early_stop <= self.position.progression.waited
@@ -256,7 +257,7 @@ def _finish(run: _Run, unseen: list[PatientSlices], out: Path) -> ModelCard:
         network, unseen, configuration.channels, scaling_in_words(configuration.validation)
     )
     write_rows(measurement, run.folder / "slices.csv")
-    card = _card(configuration, run.recipe, steps, measurement.summaries(), run.fabric)
+    card = _card(configuration, run.recipe, steps, measurement.summaries(), run.position.sessions)
     save_model(network, card, out)
     return card
 
@@ -281,7 +282,7 @@ def write_rows(measurement: Measurement, path: Path) -> None:
 
 
 def _card(
-    configuration: TrainingConfiguration, recipe: Recipe, steps: int, metrics: list[dict[str, Any]], fabric: Fabric
+    configuration: TrainingConfiguration, recipe: Recipe, steps: int, metrics: list[dict[str, Any]], sessions: Sessions
 ) -> ModelCard:
     return ModelCard(
         name=configuration.name,
@@ -291,7 +292,7 @@ def _card(
         inputs=_images(configuration.contrasts),
         outputs=_images(configuration.targets) or ["fused"],
         intensity=configuration.intensity.to_json(),
-        training={**_how_trained(configuration, fabric), "steps_done": steps},
+        training={**_how_trained(configuration, sessions), "steps_done": steps},
         metrics=metrics,
         intended_use=configuration.intended_use,
     )
@@ -302,7 +303,7 @@ def _images(channels: list[str]) -> list[str]:
     return list(dict.fromkeys(re.sub("-[RGB]$", "", name) for name in channels))
 
 
-def _how_trained(configuration: TrainingConfiguration, fabric: Fabric) -> dict[str, Any]:
+def _how_trained(configuration: TrainingConfiguration, sessions: Sessions) -> dict[str, Any]:
     elsewhere = (
         "name",
         "contrasts",
@@ -321,6 +322,15 @@ def _how_trained(configuration: TrainingConfiguration, fabric: Fabric) -> dict[s
         "data": plain([source.to_json() for source in configuration.training]),
         "validation": plain([source.to_json() for source in configuration.validation]),
         "settings": settings,
+        "sessions": sessions,
+    }
+
+
+def _session(configuration: TrainingConfiguration, fabric: Fabric) -> dict[str, Any]:
+    """What may change when a run goes on, and matters."""
+    return {
+        "learning_rate": configuration.learning_rate,
+        "gradient_norm": configuration.gradient_norm,
         "processes": fabric.world_size,
         "device": fabric.device.type,
         "versions": {"invertible-fusion": __version__, "torch": str(torch.__version__)},

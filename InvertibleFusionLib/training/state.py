@@ -28,12 +28,22 @@ class Position:
         progression: of the validations.
         ceilings: of each turn, the loss above which it has diverged; from the run's first step.
         settings: what the run was told, so that it goes on under the same; JSON-ready.
+        sessions: where and how it was trained, one entry for each change, with the step it holds from; JSON-ready.
     """
 
     step: int = 0
     progression: Progression = field(default_factory=Progression)
     ceilings: dict[str, float] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
+    sessions: list[dict[str, Any]] = field(default_factory=list)
+
+    def add_session(self, session: dict[str, Any], steps: int) -> None:
+        """Note how the run goes on, if it goes on and is not as before."""
+        before = (
+            {name: value for name, value in self.sessions[-1].items() if name != "from_step"} if self.sessions else {}
+        )
+        if self.step < steps and session != before:
+            self.sessions = [*self.sessions, {"from_step": self.step, **session}]
 
 
 def save_state(path: Path, objective: Objective, optimizers: Mapping[str, Optimizer], position: Position) -> None:
@@ -51,6 +61,7 @@ def save_state(path: Path, objective: Objective, optimizers: Mapping[str, Optimi
         "progression": position.progression.to_json(),
         "ceilings": position.ceilings,
         "settings": position.settings,
+        "sessions": position.sessions,
     }
     metadata = {STATE_KEY: json.dumps(described, sort_keys=True), DIGEST_KEY: tensor_digest(tensors)}
     write_tensors(tensors, metadata, path)
@@ -87,7 +98,10 @@ def read_state(path: Path) -> tuple[dict[str, Tensor], Position]:
         if tensor_digest(tensors) != metadata[DIGEST_KEY]:
             raise ConfigurationError(f"The training state {path} is damaged. Remove it and start again.")
         progression = Progression(**described["progression"])
-        return tensors, Position(described["step"], progression, described.get("ceilings", {}), described["settings"])
+        position = Position(
+            described["step"], progression, described["ceilings"], described["settings"], described["sessions"]
+        )
+        return tensors, position
     except (OSError, SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
         raise ConfigurationError(f"{path} is no training state ({error}). Remove it and start again.") from error
 

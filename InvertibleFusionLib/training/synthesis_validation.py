@@ -70,10 +70,11 @@ def _row(network: SynthesisNetwork, images: Images, contrasts: Sequence[str], le
             row |= _quality(f"{source_name} in place of {name}", source, target, lesion)
     if isinstance(network, InvertibleSynthesisNetwork):
         with torch.inference_mode():
-            back = network.inverse(network(torch.from_numpy(sources)[None]))
-            alone = network.sources_from_images(torch.from_numpy(targets)[None])
+            back = network.inverse(network(padded(sources, network)))
+            alone = network.sources_from_images(padded(targets, network))
         for way, result in (("round trip from the full output", back), ("from the real target alone", alone)):
-            for name, image, source in zip(contrasts, _plain(result), sources, strict=False):
+            same_size = _plain(result)[:, : sources.shape[1], : sources.shape[2]]
+            for name, image, source in zip(contrasts, same_size, sources, strict=False):
                 row[f"{name}, {way}: PSNR"] = min(peak_signal_to_noise_ratio(image, source), 200.0)
     return row
 
@@ -93,10 +94,10 @@ def _synthesized(network: SynthesisNetwork, images: Images) -> Images:
     sources = images[: sum(network.inputs)]
     rows, columns = sources.shape[1:]
     with torch.inference_mode():
-        made = network.synthesize(padded(sources, network.multiple))
+        made = network.synthesize(padded(sources, network))
     return _plain(made)[:, :rows, :columns]
 
 
 def _plain(images: Tensor) -> Images:
-    array: NDArray[Any] = images[0].numpy()
+    array: NDArray[Any] = images[0].cpu().numpy()
     return array.astype(np.float32)

@@ -1,7 +1,7 @@
 """Measuring a fusion model on patients that it has not seen, with the trivial rules beside it."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from torch import Tensor
 from InvertibleFusionLib.metrics.calibration import Calibration, calibration
 from InvertibleFusionLib.metrics.gradient_preservation import gradient_preservation
 from InvertibleFusionLib.metrics.structural_similarity import WINDOW, structural_similarity_map
-from InvertibleFusionLib.models.model import FusionNetwork
+from InvertibleFusionLib.models.model import FusionNetwork, SynthesisNetwork
 from InvertibleFusionLib.training.data import PatientSlices
 from InvertibleFusionLib.volumes.grid import Grid
 from InvertibleFusionLib.volumes.slices import SliceStack
@@ -141,21 +141,26 @@ def _forth_and_back(
     """The fused image, the sources from it alone, and their spread; cropped, (1, …, rows, columns)."""
     rows, columns = images.shape[1:]
     with torch.inference_mode():
-        fused = network.image(network(padded(images, network.multiple)))
+        fused = network.image(network(padded(images, network)))
         levels = 2**bits - 1
         seen = torch.round(fused * levels) / levels if bits else fused
         decomposed, spread = network.decompose(seen, samples=samples, seeds=[seed])
 
     def cropped(image: Tensor) -> Tensor:
-        return image[..., :rows, :columns].clone()
+        return image[..., :rows, :columns].cpu().clone()
 
     return cropped(fused), cropped(decomposed), None if spread is None else cropped(spread)
 
 
-def padded(images: Images, multiple: int) -> Tensor:
-    """A slice (channels, rows, columns) as a batch of one, its size raised to a multiple as the slice engine does."""
-    stack = SliceStack(Grid((images.shape[2], images.shape[1], 1), (1, 1, 1), (0, 0, 0)), 0, multiple)
-    return torch.from_numpy(stack.pad(images))[None]
+def padded(images: Images, network: FusionNetwork | SynthesisNetwork) -> Tensor:
+    """A slice (channels, rows, columns) as a batch of one that the network takes, on the network's device.
+
+    Its size is raised to the network's multiple as the slice engine does.
+    """
+    stack = SliceStack(Grid((images.shape[2], images.shape[1], 1), (1, 1, 1), (0, 0, 0)), 0, network.multiple)
+    batch = torch.from_numpy(stack.pad(images))[None]
+    weights: Iterable[Tensor] = network.state_dict().values()
+    return batch.to(next((weight.device for weight in weights), batch.device))
 
 
 def _similarities(images: Tensor, sources: Tensor) -> NDArray[np.float64]:

@@ -71,6 +71,27 @@ def test_a_case_that_cannot_be_used_leaves_nothing(
     assert not (case.parent / "measured").exists()
 
 
+def test_two_models_of_one_name_are_told_apart_by_their_files(case: Path, model_file: Path) -> None:
+    other = case.parent / "other.safetensors"
+    other.write_bytes(model_file.read_bytes())
+    arguments = ["evaluate", case.name, "--data-folder", str(case.parent), "--contrasts", "T1Gd", "FLAIR"]
+    assert main([*arguments, "--models", str(model_file), str(other), "--out", str(case.parent / "measured")]) == 0
+    assert {path.stem for path in (case.parent / "measured").glob("*.csv")} == {model_file.stem, "other"}
+
+
+def test_the_same_file_twice_is_refused(case: Path, model_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert evaluate(case, model_file, "--models", str(model_file), str(model_file)) == 1
+    assert model_file.stem in capsys.readouterr().err
+
+
+def test_a_short_run_has_curves_too(tmp_path: Path) -> None:
+    lines = [f"{step},loss/fusion,{1 / step}" for step in (1, 20, 40)]
+    (tmp_path / "curves.csv").write_text("step,name,value\n" + "\n".join(lines) + "\n")
+    draw_curves(tmp_path / "curves.csv", "a model", tmp_path / "curves.png")
+    image = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "curves.png"))).astype(int)
+    assert ((image[..., 2] - image[..., 0]) > 60)[:, : image.shape[1] // 2].sum() > 50
+
+
 def test_curves_are_drawn_from_what_a_run_wrote(tmp_path: Path) -> None:
     lines = [f"{step},loss/fusion,{1 / step}\n{step},loss/total,{2 / step}" for step in range(1, 60)]
     (tmp_path / "curves.csv").write_text("step,name,value\n" + "\n".join(lines) + "\n50,validation/fusion SSIM,0.9\n")

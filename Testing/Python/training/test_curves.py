@@ -45,7 +45,7 @@ def test_a_stopped_run_has_every_point_once_in_both_files(configuration: Trainin
         assert [step for step, _ in scalars] == [step for step, _ in written], name
         assert [value for _, value in scalars] == pytest.approx([value for _, value in written], rel=1e-5), name
     image = events.Images(tags["images"][0])[-1]
-    assert (image.width, image.height) == (5 * 28, 30)  # side by side; 29 × 31, cut to what it can halve
+    assert (image.width, image.height) == (5 * 29, 31)  # side by side
 
 
 def test_points_up_to_the_step_stay_as_they_were_written(tmp_path: Path) -> None:
@@ -88,3 +88,11 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError):
         Curves(tmp_path / "file" / "run", 0)
+
+
+def test_curves_that_cannot_be_written_are_said_in_a_sentence(tmp_path: Path) -> None:
+    with recording(tmp_path / "run", 0) as curves:
+        (tmp_path / "run" / "curves.csv").unlink()
+        (tmp_path / "run" / "curves.csv").mkdir()
+        with pytest.raises(OutputError, match="run cannot be written"):
+            curves.add(1, {"loss/total": 1.0})

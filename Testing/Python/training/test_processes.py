@@ -40,7 +40,7 @@ def test_two_processes_are_one_with_twice_the_batch(
     assert not [name for name in kept if "unfinished" in name]
     points = read_curves(two.with_suffix(".training") / "curves.csv")
     assert len({(step, name) for step, name, _ in points}) == len(points)
-    assert read_card(two).training["processes"] == 2
+    assert [session["processes"] for session in read_card(two).training["sessions"]] == [2]
 
     train_model(replace(settings, batch_size=4), one, lambda *_: None)
     ours, theirs = load_file(one), load_file(two)
@@ -50,3 +50,20 @@ def test_two_processes_are_one_with_twice_the_batch(
     for name, value in ours.items():
         torch.testing.assert_close(theirs[name], value, rtol=1e-4, atol=1e-7, msg=name)
     assert any(not torch.equal(value, load_file(start)[name]) for name, value in ours.items())
+
+
+def test_fabric_run_starts_the_processes_too(
+    configuration: TrainingConfiguration, tmp_path: Path, write_yaml: Callable[..., Path]
+) -> None:
+    settings = replace(configuration, steps=2, batch_size=2, validate_every=2)
+    out = tmp_path / "out" / "two.safetensors"
+    command = [sys.executable, "-m", "lightning_fabric.cli", "--accelerator", "cpu", "--devices", "2"]
+    finished = subprocess.run(
+        [*command, str(HEADLESS), str(write_yaml(settings)), "--out", str(out)],
+        cwd=tmp_path,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert [session["processes"] for session in read_card(out).training["sessions"]] == [2]

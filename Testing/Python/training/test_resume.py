@@ -193,6 +193,10 @@ def test_settings_of_the_machine_and_the_pace_may_change(
     card = train_model(other, tmp_path / "tiny.safetensors", ignored, resume=True)
     assert card is not None
     assert card.training["steps_done"] == 12
+    rates = [(session["from_step"], session["learning_rate"]) for session in card.training["sessions"]]
+    assert rates[0] == (0, configuration.learning_rate)
+    assert rates[1:] == [(rates[-1][0], 1e-3)]
+    assert 0 < rates[1][0] < 7
 
 
 def test_a_run_in_the_folder_is_neither_overwritten_nor_invented(

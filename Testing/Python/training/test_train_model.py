@@ -79,9 +79,12 @@ def test_the_command_trains_a_model_whose_card_tells_all(
     assert (card.name, card.task, card.inputs, card.outputs) == ("tiny", "fusion", ["T1Gd", "FLAIR"], ["fused"])
     assert card.configuration == configuration.network.to_json()
     assert card.intensity == configuration.intensity.to_json()
-    assert (training["steps_done"], training["processes"], training["device"]) == (3, 1, "cpu")
+    [session] = training["sessions"]
+    assert training["steps_done"] == 3
+    assert (session["from_step"], session["processes"], session["device"]) == (0, 1, "cpu")
+    assert session["learning_rate"] == configuration.learning_rate
     assert (training["settings"]["augmentation"]["crop"], training["settings"]["seed"]) == (12, 0)
-    assert training["versions"]["torch"] == torch.__version__
+    assert session["versions"]["torch"] == torch.__version__
     [source] = training["data"]
     assert source == {"name": "made up", "licence": "none needed", "attribution": "nobody", "patients": ["one", "two"]}
     assert training["validation"][0]["patients"] == ["three"]
@@ -238,6 +241,22 @@ def test_the_card_of_a_model_without_a_spread_is_strict_json(
     network = replace(configuration.network, prior="zero")
     train_model(replace(configuration, network=network, steps=1), tmp_path / "tiny.safetensors", ignored)
     assert json.dumps(read_card(tmp_path / "tiny.safetensors").to_json(), allow_nan=False)
+
+
+def test_every_configuration_beside_the_weights_makes_sense() -> None:
+    from jsonargparse import ArgumentParser
+
+    from InvertibleFusionLib.commands.train import add_arguments, check_file, configuration_of
+    from InvertibleFusionLib.models.shipped import WEIGHTS
+
+    for path in sorted(WEIGHTS.glob("*.yaml")):
+        check_file(path)
+        parser = ArgumentParser(exit_on_error=False)
+        add_arguments(parser)
+        configuration = configuration_of(parser.parse_args(["--config", str(path)]), parser)
+        assert configuration.name == path.stem
+        assert "Research use only" in configuration.intended_use
+        assert configuration.loss is not None
 
 
 def test_every_shipped_model_has_its_configuration() -> None:

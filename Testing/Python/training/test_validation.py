@@ -24,6 +24,9 @@ class Remembering:
     multiple: int = 2
     seen: Tensor | None = None
 
+    def state_dict(self) -> dict[str, Tensor]:
+        return {}
+
     def __call__(self, sources: Tensor) -> Tensor:
         assert sources.shape[2] % self.multiple == sources.shape[3] % self.multiple == 0
         self.seen = sources
@@ -171,3 +174,29 @@ def test_reporting_scale_divides_by_the_999_permille_and_clips() -> None:
     slices = np.random.default_rng(0).normal(100, 300, (4, 50, 50)).astype(np.float32)
     expected = np.clip(slices / np.percentile(slices, 99.9), 0, 1)
     np.testing.assert_allclose(for_reporting(slices), expected, atol=2e-3)
+
+
+class Elsewhere:
+    """A network on a device that is no CPU: what it is given must be there too, as on a GPU."""
+
+    sources = multiple = 2
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    def state_dict(self) -> dict[str, torch.Tensor]:
+        return {"weight": torch.empty(1, device="meta")}
+
+    def __call__(self, sources: torch.Tensor) -> torch.Tensor:
+        self.seen.append(sources.device.type)
+        raise StopIteration
+
+    def image(self, latent: torch.Tensor) -> torch.Tensor:
+        return latent
+
+
+def test_slices_go_to_the_networks_device() -> None:
+    network = Elsewhere()
+    with pytest.raises(StopIteration):
+        quick_check(network, [np.zeros((2, 13, 15), np.float32)])  # type: ignore[arg-type]
+    assert network.seen == ["meta"]
