@@ -228,7 +228,7 @@ def _start_from(path: Path, recipe: Recipe, configuration: TrainingConfiguration
 
 def _data(configuration: TrainingConfiguration, processes: int) -> tuple[Samples, list[PatientSlices]]:
     folder, contrasts = configuration.data_folder, configuration.channels
-    require_separate_patients(configuration.training, configuration.validation, folder)
+    require_separate_patients(configuration.training, configuration.validation, contrasts, folder)
     chosen = (configuration.selection, configuration.grid_of, configuration.cache)
     stocks = load_stocks(configuration.training, contrasts, folder, with_scale(configuration.intensity), *chosen)
     unseen = load_patients(configuration.validation, contrasts, folder, for_reporting, *chosen)

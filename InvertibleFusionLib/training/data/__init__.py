@@ -1,6 +1,6 @@
 """Training data: from what a user has (folders, manifests, .h5, PNG, phantoms) to random batches.
 
-    require_separate_patients(training, validation, folder)
+    require_separate_patients(training, validation, ["T1Gd", "FLAIR"], folder)
     stocks = load_stocks(training, ["T1Gd", "FLAIR"], folder, with_scale(IntensityScale()))
     for batch in loader(Samples(stocks, Augmentation(), seed=0, total=32000), start=0, batch_size=8):
         batch["images"], batch["seed"]

@@ -1,20 +1,26 @@
 """No patient in both the training and the validation data.
 
-Who a patient is: for folders, the path without the levels of its studies (``open_ms_raw/patient01/study1`` and
-``…/study2`` are the patient ``open_ms_raw/patient01``; trailing folders called study…, ses-…, session…, visit… or
-timepoint… are such levels); for manifests, the column patient; for PNG folders, folder and case; for phantoms, the
-seed. Equal names in two manifests are taken for one person. What cannot be told: which patients are in a published .h5.
+Who a patient is, is told in two ways. By name: for folders, the path without the levels of its studies
+(``open_ms_raw/patient01/study1`` and ``…/study2`` are the patient ``open_ms_raw/patient01``; trailing folders called
+study…, ses-…, session…, visit… or timepoint… are such levels); for manifests, the column patient; for PNG folders,
+folder and case; for phantoms, the seed. Equal names are taken for one person, wherever they stand. By what is read:
+the files of the cases where they really lie, links followed, so that a patient is known again under another name, by
+an absolute path, or in another kind of source. What cannot be told: which patients are in a published .h5, and copies
+of a patient under another name.
 """
 
 import logging
+import os
 import posixpath
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from InvertibleFusionLib.errors import ConfigurationError
+from InvertibleFusionLib.training.data.cases import case_of_folder
 from InvertibleFusionLib.training.data.manifest import cases_of_split
-from InvertibleFusionLib.training.data.png_pairs import cases_in
+from InvertibleFusionLib.training.data.png_pairs import files_of_cases
 from InvertibleFusionLib.training.data.source import DataSource
 
 LOG = logging.getLogger("InvertibleFusion")
@@ -62,17 +68,44 @@ def require_separate_settings(training: Sequence[DataSource], validation: Sequen
                 )
 
 
+@dataclass(frozen=True)
+class _Read:
+    """What is read of one case.
+
+    Attributes:
+        patient: as it is named in the sources.
+        own: where its files really lie, and its patient's folder where the source names one.
+        around: the folders that these files lie in, without the levels of studies.
+    """
+
+    patient: str
+    own: frozenset[Path]
+    around: frozenset[Path] = frozenset()
+
+
 def require_separate_patients(
-    training: Sequence[DataSource], validation: Sequence[DataSource], data_folder: Path
+    training: Sequence[DataSource], validation: Sequence[DataSource], contrasts: Sequence[str], data_folder: Path
 ) -> None:
-    """Refuse sources that share patients, manifests and PNG folders read; warn where this cannot be told.
+    """Refuse sources that share patients, by name or by what is read; warn where this cannot be told.
+
+    Lists and folders are looked through, no image is opened. A source that cannot be listed is passed over: reading
+    it reports it, together with everything else that cannot be read.
+
+    Args:
+        training: sources to learn from.
+        validation: sources to measure on.
+        contrasts: that are read of each patient; a source's contrast sets stand in for them.
+        data_folder: that paths are relative to.
 
     Raises:
-        ConfigurationError: naming the patients; for a manifest or a folder that cannot be read.
+        ConfigurationError: naming the patients.
     """
     require_separate_settings(training, validation)
-    names = [[patient for source in side for patient in _read(source, data_folder)] for side in (training, validation)]
-    require_no_leakage(*names)
+    ours, theirs = (
+        [case for source in side for case in _cases(source, contrasts, data_folder)] for side in (training, validation)
+    )
+    require_no_leakage((case.patient for case in ours), (case.patient for case in theirs))
+    _require_other_files(ours, theirs)
     for source in (*training, *validation):
         if source.h5:
             LOG.warning(
@@ -87,13 +120,73 @@ def _named(sources: Sequence[DataSource]) -> list[str]:
     return folders + [patient_of(source.h5.as_posix()) for source in sources if source.h5]
 
 
-def _read(source: DataSource, data_folder: Path) -> list[str]:
-    if source.manifest:
-        return [case.patient for case in cases_of_split(data_folder / source.manifest, source.split)]
-    if source.png:
-        names = source.cases or cases_in(data_folder / source.png, source.contrast_sets)
-        return [posixpath.join(patient_of(source.png.as_posix()), name) for name in names]
+def _cases(source: DataSource, contrasts: Sequence[str], data_folder: Path) -> list[_Read]:
+    """What is read of each case of a source; nothing of one that cannot be listed."""
+    names = sorted({name for each in source.sets_for(contrasts) for name in each})
+    try:
+        if source.patients:
+            return [_of_folder(folder, names, source.mask, data_folder) for folder in source.patients]
+        if source.manifest:
+            cases = cases_of_split(data_folder / source.manifest, source.split)
+            # All files of a row: another set of contrasts on the other side may not hide the person.
+            files = [[*case.files.values(), *([case.mask] if case.mask else [])] for case in cases]
+            return [_of_files(case.patient, each, data_folder) for case, each in zip(cases, files, strict=True)]
+        if source.png:
+            name, found = patient_of(source.png.as_posix()), files_of_cases(data_folder / source.png, names)
+            return [
+                _Read(posixpath.join(name, case), _real(files))
+                for case, files in found.items()
+                if not source.cases or case in source.cases
+            ]
+        if source.h5:
+            return [_Read(patient_of(source.h5.as_posix()), _real([data_folder / source.h5]))]
+    except ConfigurationError as error:
+        LOG.debug("Not compared: %s", error)
     return []
+
+
+def _of_folder(folder: str, names: Sequence[str], mask: str, data_folder: Path) -> _Read:
+    patient, home = patient_of(folder), _home(data_folder / folder, data_folder)
+    try:
+        case = case_of_folder(data_folder / folder, patient, names, mask)
+    except ConfigurationError:  # files are missing, which reading it reports
+        return _Read(patient, frozenset([home]))
+    read = _of_files(patient, [*case.files.values(), *([case.mask] if case.mask else [])], data_folder)
+    return _Read(patient, read.own | {home}, read.around)
+
+
+def _of_files(patient: str, files: Iterable[Path], data_folder: Path) -> _Read:
+    own = _real(files)
+    return _Read(patient, own, frozenset(_home(file.parent, data_folder) for file in own))
+
+
+def _real(files: Iterable[Path]) -> frozenset[Path]:
+    return frozenset(Path(os.path.realpath(file)) for file in files)
+
+
+def _home(folder: Path, data_folder: Path) -> Path:
+    """Where a patient's folder really lies, without the levels of its studies, up to the data folder at most."""
+    home, end = Path(os.path.realpath(folder)), Path(os.path.realpath(data_folder))
+    while STUDY_LEVEL.fullmatch(home.name) and home.parent not in (end, Path(home.anchor)):
+        home = home.parent
+    return home
+
+
+def _require_other_files(training: Iterable[_Read], validation: Sequence[_Read]) -> None:
+    own = {place: case.patient for case in validation for place in case.own}
+    around = {place: case.patient for case in validation for place in case.around}
+    met: dict[tuple[str, str], Path] = {}
+    for case in training:
+        # The folder of a patient on one side is compared with what the other side's files lie in.
+        for places, theirs in ((case.own, own), (case.own, around), (case.around, own)):
+            for place in sorted(places & theirs.keys()):
+                met.setdefault((case.patient, theirs[place]), place)
+    if met:
+        said = "; ".join(f"{ours} in training is {other} in validation ({at})" for (ours, other), at in met.items())
+        raise ConfigurationError(
+            f"The same files are in the training and the validation data: {said}. A patient is in one only, with all "
+            "studies. Take them out of one."
+        )
 
 
 def _end(source: DataSource) -> int:

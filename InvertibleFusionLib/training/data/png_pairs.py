@@ -30,19 +30,21 @@ def case_of(file: str) -> str:
     return re.split(r"[-_](?=[^-_]*$)", file)[0] or file
 
 
-def cases_in(folder: Path, sets: Sequence[Sequence[str]] = ()) -> list[str]:
-    """Names of the cases of a folder.
+def files_of_cases(folder: Path, contrasts: Sequence[str]) -> dict[str, list[Path]]:
+    """The PNG files of each case of a folder.
 
     Args:
         folder: with a folder for each contrast.
-        sets: of contrasts to look at; none for all folders.
+        contrasts: which of them to look at.
 
     Raises:
         ConfigurationError: when the folder, or a contrast's folder in it, is missing or holds no PNG.
     """
-    names = [name for each in sets for name in each] or sorted(path.name for path in _listed(folder) if path.is_dir())
-    found = {case_of(stem) for name in names for stem in _files(folder, name)}
-    return sorted(found, key=lambda name: (len(name), name))
+    found: dict[str, list[Path]] = {}
+    for contrast in contrasts:
+        for stem, file in _files(folder, contrast).items():
+            found.setdefault(case_of(stem), []).append(file)
+    return found
 
 
 def load_pngs(

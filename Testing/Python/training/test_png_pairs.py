@@ -7,7 +7,7 @@ import pytest
 
 from InvertibleFusionLib.errors import ConfigurationError
 from InvertibleFusionLib.training.data import DataSource, SliceSelection, for_reporting, load_patients
-from InvertibleFusionLib.training.data.png_pairs import case_of, cases_in, load_pngs, read_png
+from InvertibleFusionLib.training.data.png_pairs import case_of, files_of_cases, load_pngs, read_png
 
 Image = pytest.importorskip("PIL.Image", reason="Pillow writes these tests' PNG files")
 
@@ -44,7 +44,7 @@ def test_pairs_are_grouped_by_case_and_divided_by_255(harvard: Path) -> None:
     chosen = DataSource("AANLIB", "none stated", "Harvard", png=Path("CT-MRI"), cases=["16"])
     [only] = load_patients([chosen], ["CT", "MRI"], harvard.parent, for_reporting)
     assert only.patient == "CT-MRI/16"
-    assert cases_in(harvard) == ["2", "16"]
+    assert sorted(files_of_cases(harvard, ["CT", "MRI"])) == ["16", "2"]
 
 
 def test_colour_gives_luminance_or_the_asked_channel(tmp_path: Path) -> None:
@@ -102,6 +102,6 @@ def test_a_case_is_kept_out_of_the_other_side(harvard: Path) -> None:
     def source(*cases: str) -> DataSource:
         return DataSource("AANLIB", "none stated", "Harvard", png=Path("CT-MRI"), cases=list(cases))
 
-    require_separate_patients([source("2")], [source("16")], harvard.parent)
+    require_separate_patients([source("2")], [source("16")], ["CT", "MRI"], harvard.parent)
     with pytest.raises(ConfigurationError, match="CT-MRI/16 is in"):
-        require_separate_patients([source()], [source("16")], harvard.parent)
+        require_separate_patients([source()], [source("16")], ["CT", "MRI"], harvard.parent)
