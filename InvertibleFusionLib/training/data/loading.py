@@ -170,7 +170,7 @@ def _stock(source: DataSource, reading: _Reading, problems: list[str]) -> Stock:
 
 def _phantoms(source: DataSource, reading: _Reading) -> PhantomStock:
     sets = source.sets_for(reading.contrasts)
-    return PhantomStock(
+    stock = PhantomStock(
         source.weight,
         source.phantoms,
         source.phantom_seed,
@@ -179,3 +179,5 @@ def _phantoms(source: DataSource, reading: _Reading) -> PhantomStock:
         reading.selection,
         reading.cache,
     )
+    stock.require_usable()
+    return stock
