@@ -23,9 +23,7 @@ from InvertibleFusionLib.training.curves import Curves, recording
 from InvertibleFusionLib.training.data import (
     PatientSlices,
     Samples,
-    for_reporting,
-    load_patients,
-    load_stocks,
+    load_both_sides,
     loader,
     require_separate_patients,
     scaling_in_words,
@@ -228,10 +226,11 @@ def _start_from(path: Path, recipe: Recipe, configuration: TrainingConfiguration
 
 def _data(configuration: TrainingConfiguration, processes: int) -> tuple[Samples, list[PatientSlices]]:
     folder, contrasts = configuration.data_folder, configuration.channels
-    require_separate_patients(configuration.training, configuration.validation, contrasts, folder)
+    training, validation = configuration.training, configuration.validation
+    require_separate_patients(training, validation, contrasts, folder)
+    scale = with_scale(configuration.intensity)
     chosen = (configuration.selection, configuration.grid_of, configuration.cache)
-    stocks = load_stocks(configuration.training, contrasts, folder, with_scale(configuration.intensity), *chosen)
-    unseen = load_patients(configuration.validation, contrasts, folder, for_reporting, *chosen)
+    stocks, unseen = load_both_sides(training, validation, contrasts, folder, scale, *chosen)
     # One batch more than there are steps: it initializes the network.
     total = (configuration.steps + 1) * configuration.batch_size * processes
     return Samples(stocks, configuration.augmentation, configuration.seed, total), unseen

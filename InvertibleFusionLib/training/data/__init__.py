@@ -17,7 +17,7 @@ from InvertibleFusionLib.training.data.leakage import (
     require_separate_patients,
     require_separate_settings,
 )
-from InvertibleFusionLib.training.data.loading import load_patients, load_stocks
+from InvertibleFusionLib.training.data.loading import load_both_sides, load_patients, load_stocks
 from InvertibleFusionLib.training.data.normalization import for_reporting, scaling_in_words, with_scale
 from InvertibleFusionLib.training.data.patients import LoadedStock, PatientSlices, Stock
 from InvertibleFusionLib.training.data.samples import Samples, loader
@@ -33,6 +33,7 @@ __all__ = [
     "SliceSelection",
     "Stock",
     "for_reporting",
+    "load_both_sides",
     "load_patients",
     "load_stocks",
     "loader",

@@ -10,7 +10,7 @@ from InvertibleFusionLib.training.data.cases import Case, case_of_folder, load_c
 from InvertibleFusionLib.training.data.hdf5 import load_h5
 from InvertibleFusionLib.training.data.leakage import patient_of
 from InvertibleFusionLib.training.data.manifest import cases_of_split
-from InvertibleFusionLib.training.data.normalization import Normalization
+from InvertibleFusionLib.training.data.normalization import Normalization, for_reporting
 from InvertibleFusionLib.training.data.patients import LoadedStock, PatientSlices, Stock
 from InvertibleFusionLib.training.data.phantoms import PhantomStock
 from InvertibleFusionLib.training.data.png_pairs import load_pngs
@@ -120,17 +120,9 @@ def load_stocks(
         ConfigurationError: naming each unusable case and why.
         OutputError: when the cache cannot be written.
     """
-    if not contrasts:
-        raise ConfigurationError("There is no contrast to read.")
-    if grid_of and grid_of not in contrasts:
-        raise ConfigurationError(f"The grid is to be that of {grid_of}, which is not among {', '.join(contrasts)}.")
-    position = list(contrasts).index(grid_of) if grid_of else 0
-    reading = _Reading(contrasts, folder, normalize, selection or SliceSelection(), position, cache)
     problems: list[str] = []
-    stocks = [_stock(source, reading, problems) for source in sources]
-    if problems:
-        lines = "".join(f"\n- {problem}" for problem in problems)
-        raise ConfigurationError(f"{len(problems)} {'case' if len(problems) == 1 else 'cases'} cannot be used.{lines}")
+    stocks = _stocks(sources, _reading(contrasts, folder, normalize, selection, grid_of, cache), problems)
+    _require_none(problems)
     return stocks
 
 
@@ -144,8 +136,82 @@ def load_patients(
     cache: Path | None = None,
 ) -> list[PatientSlices]:
     """The slices of all patients of all sources, for measuring on them; see ``load_stocks``."""
-    stocks = load_stocks(sources, contrasts, folder, normalize, selection, grid_of, cache)
-    return [slices for stock in stocks for slices in stock.everyone()]
+    problems: list[str] = []
+    patients = _patients(sources, _reading(contrasts, folder, normalize, selection, grid_of, cache), problems)
+    _require_none(problems)
+    return patients
+
+
+def load_both_sides(
+    training: Sequence[DataSource],
+    validation: Sequence[DataSource],
+    contrasts: Sequence[str],
+    folder: Path,
+    normalize: Normalization,
+    selection: SliceSelection | None = None,
+    grid_of: str = "",
+    cache: Path | None = None,
+) -> tuple[list[Stock], list[PatientSlices]]:
+    """What a run needs, as ``load_stocks`` and ``load_patients`` give it; unusable cases of both are reported together.
+
+    Args:
+        training: sources to draw from.
+        validation: sources to measure on, normalized by ``for_reporting``.
+        contrasts: see ``load_stocks``, as for all that follows.
+        folder: the data folder.
+        normalize: of the training's slices.
+        selection: of slices, on both sides.
+        grid_of: the contrast whose grid counts.
+        cache: folder of scaled slices.
+
+    Raises:
+        ConfigurationError: naming each unusable case, its side and why.
+        OutputError: when the cache cannot be written.
+    """
+    ours, theirs = (_reading(contrasts, folder, each, selection, grid_of, cache) for each in (normalize, for_reporting))
+    wrong: dict[str, list[str]] = {"training": [], "validation": []}
+    stocks = _stocks(training, ours, wrong["training"])
+    patients = _patients(validation, theirs, wrong["validation"])
+    _require_none([f"{side}, {problem}" for side, problems in wrong.items() for problem in problems])
+    return stocks, patients
+
+
+def _reading(
+    contrasts: Sequence[str],
+    folder: Path,
+    normalize: Normalization,
+    selection: SliceSelection | None,
+    grid_of: str,
+    cache: Path | None,
+) -> _Reading:
+    if not contrasts:
+        raise ConfigurationError("There is no contrast to read.")
+    if grid_of and grid_of not in contrasts:
+        raise ConfigurationError(f"The grid is to be that of {grid_of}, which is not among {', '.join(contrasts)}.")
+    position = list(contrasts).index(grid_of) if grid_of else 0
+    return _Reading(contrasts, folder, normalize, selection or SliceSelection(), position, cache)
+
+
+def _require_none(problems: Sequence[str]) -> None:
+    if problems:
+        lines = "".join(f"\n- {problem}" for problem in problems)
+        raise ConfigurationError(f"{len(problems)} {'case' if len(problems) == 1 else 'cases'} cannot be used.{lines}")
+
+
+def _stocks(sources: Sequence[DataSource], reading: _Reading, problems: list[str]) -> list[Stock]:
+    """Read all sources; what cannot be used is added to ``problems``."""
+    return [_stock(source, reading, problems) for source in sources]
+
+
+def _patients(sources: Sequence[DataSource], reading: _Reading, problems: list[str]) -> list[PatientSlices]:
+    """The slices of all patients, phantoms made; what cannot be used is added to ``problems``."""
+    patients: list[PatientSlices] = []
+    for source, stock in zip(sources, _stocks(sources, reading, problems), strict=True):
+        try:
+            patients += stock.everyone()
+        except ConfigurationError as error:  # of a phantom
+            problems.append(f"{source.name}: {error}")
+    return patients
 
 
 def _stock(source: DataSource, reading: _Reading, problems: list[str]) -> Stock:

@@ -1,6 +1,7 @@
 """Patients read from folders and manifests: geometry, and everything that can be wrong with them."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,19 @@ import pytest
 import SimpleITK as sitk
 
 from InvertibleFusionLib.errors import ConfigurationError
-from InvertibleFusionLib.training.data import DataSource, SliceSelection, for_reporting, load_patients, load_stocks
+from InvertibleFusionLib.training.configuration import TrainingConfiguration
+from InvertibleFusionLib.training.data import (
+    DataSource,
+    SliceSelection,
+    for_reporting,
+    load_both_sides,
+    load_patients,
+    load_stocks,
+)
 from InvertibleFusionLib.training.data.cases import Case
 from InvertibleFusionLib.training.data.manifest import write_manifest
+from InvertibleFusionLib.training.data.phantoms import PhantomStock
+from InvertibleFusionLib.training.run import dry_run
 from InvertibleFusionLib.volumes.grid import Grid
 from InvertibleFusionLib.volumes.volume import Volume
 
@@ -131,6 +142,38 @@ def test_all_unusable_cases_are_reported_together(tmp_path: Path, write_patient:
         assert line.startswith(f"- {name}: ")
         assert any(word in line for word in reason.split("|")), line
     assert elsewhere.is_dir()
+
+
+def test_unusable_cases_of_both_sides_are_reported_together(
+    tmp_path: Path, write_patient: WritePatient, configuration: TrainingConfiguration
+) -> None:
+    """By the whole run: a list with mistakes on one side does not hide a missing folder on the other."""
+    write_patient("fine")
+    write_patient("lacking", ("T1Gd",))
+    (tmp_path / "wrong.csv").write_text("patient,T1Gd\nanna,nowhere.nii\n")
+    sides = {
+        "training": [source("fine", "lacking"), source(manifest=Path("wrong.csv"))],
+        "validation": [source("absent")],
+    }
+    broken = replace(configuration, data_folder=tmp_path, **sides)  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="3 cases cannot be used") as caught:
+        dry_run(broken)
+    for words in ("- training, lacking: there is no FLAIR", "nowhere.nii", "- validation, absent: there is no folder"):
+        assert words in str(caught.value)
+    with pytest.raises(ConfigurationError, match="1 case cannot"):
+        load_patients([source("absent")], PAIR, tmp_path, for_reporting)
+
+
+def test_an_unusable_phantom_to_measure_on_is_reported_with_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def make(self: PhantomStock, number: int) -> None:
+        raise ConfigurationError("The phantom of seed 5: nothing is seen.")
+
+    monkeypatch.setattr(PhantomStock, "make", make)
+    phantoms = DataSource("heads", "licence", "nobody", phantoms=1, phantom_seed=5)
+    with pytest.raises(ConfigurationError, match=r"(?s)2 cases.*training, absent.*validation, heads: .*seed 5"):
+        load_both_sides([source("absent")], [phantoms], PAIR, tmp_path, for_reporting)
 
 
 def test_missing_and_distant_masks_are_reported(tmp_path: Path, write_patient: WritePatient) -> None:
