@@ -35,10 +35,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def check_file(path: Path) -> None:
-    """Refuse a configuration file with keys that do not exist.
+    """Refuse a configuration file with keys that do not exist, or with numbers in place of names.
 
     Raises:
-        ConfigurationError: naming the key and the nearest right one; for a file that is no YAML.
+        ConfigurationError: naming the key and the nearest right one; the number; for a file that is no YAML.
     """
     import yaml
 
@@ -113,6 +113,11 @@ def _check_keys(settings: dict[str, Any], kind: type[Any], where: str, extra: se
             near = difflib.get_close_matches(str(key), known, n=1)
             hint = f"Did you mean {near[0]}?" if near else f"It knows {', '.join(sorted(known))}."
             raise ConfigurationError(f"{where} has an unknown key {key!r}. {hint}")
+        numbers = [each for each in value if isinstance(each, int | float)] if isinstance(value, list) else []
+        if numbers and hints.get(key) == list[str]:
+            raise ConfigurationError(
+                f"{where} gives {numbers[0]} among {key} as a number; names stand in quotes: {key}: ['{numbers[0]}']."
+            )
         kinds = _dataclasses_in(hints.get(key))
         for each in (value if isinstance(value, list) else [value]) if kinds else []:
             if not isinstance(each, dict):

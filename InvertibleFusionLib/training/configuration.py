@@ -104,7 +104,10 @@ class TrainingConfiguration:
     def __post_init__(self) -> None:
         self._require_fitting_channels()
         if self.grid_of and self.grid_of not in self.channels:
-            raise ConfigurationError(f"grid_of names {self.grid_of}, which is none of {', '.join(self.channels)}.")
+            raise ConfigurationError(
+                f"The contrasts and targets are {', '.join(self.channels)}, and grid_of is {self.grid_of}, which is "
+                "none of them. Correct whichever is misspelt."
+            )
         if min(self.steps, self.batch_size) < 1:
             raise ConfigurationError("A training run needs at least one step and one crop in a step.")
         if not self.training or not self.validation:

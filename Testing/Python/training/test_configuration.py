@@ -99,6 +99,22 @@ def test_a_wrong_type_or_word_names_its_setting(
     assert named in said([str(write_yaml(configuration, **changed)), "--dry-run"], capsys)
 
 
+def test_names_that_yaml_takes_for_numbers_are_shown_in_quotes(
+    configuration: TrainingConfiguration, write_yaml: WriteYaml, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = {"name": "a", "licence": "b", "attribution": "c", "png": "CT-MRI", "cases": [16]}
+    words = said([str(write_yaml(configuration, training=[source])), "--dry-run"], capsys)
+    assert "under training, gives 16 among cases as a number; names stand in quotes: cases: ['16']" in words
+
+
+def test_a_misspelt_contrast_is_not_blamed_on_the_grid(
+    configuration: TrainingConfiguration, write_yaml: WriteYaml, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changed = {"contrasts": ["T1Gd", "FLAIRR"], "grid_of": "FLAIR"}
+    words = said([str(write_yaml(configuration, **changed)), "--dry-run"], capsys)
+    assert "contrasts and targets are T1Gd, FLAIRR, and grid_of is FLAIR" in words
+
+
 @pytest.mark.parametrize("content", ["", "- a\n- b\n", "steps: [1,", "\x00"], ids=repr)
 def test_files_that_hold_no_settings_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str
