@@ -93,6 +93,7 @@ def draw_calibration(table: FusionTable, path: Path) -> None:
             highest = max(highest, *spread, *error)
         panel.plot([0, highest], [0, highest], color=INK, linewidth=0.8, linestyle="--", label="calibrated")
         panel.set(title=contrast, xlabel="predicted spread", ylabel="error (root mean square)")
+        panel.locator_params(nbins=5)
         panel.legend(frameon=False, fontsize=8)
     figure.suptitle("Spread over the draws and error made, inside the head", fontsize=10)
     figure.savefig(path, dpi=110)
