@@ -49,9 +49,11 @@ def shipped_cards() -> list[ModelCard]:
 
 
 def fusion_model_for(contrasts: Sequence[str]) -> str:
-    """The shipped fusion model trained on these contrasts, in this order, else the default one."""
+    """The shipped fusion model trained on these contrasts, in this order; the default one where several are, or none."""
     wanted = [contrast.casefold() for contrast in contrasts]
-    for card in shipped_cards():
-        if card.task == "fusion" and [name.casefold() for name in card.inputs] == wanted:
-            return card.name
-    return DEFAULT_FUSION_MODEL
+    trained = [
+        card.name
+        for card in shipped_cards()
+        if card.task == "fusion" and [name.casefold() for name in card.inputs] == wanted
+    ]
+    return trained[0] if trained and DEFAULT_FUSION_MODEL not in trained else DEFAULT_FUSION_MODEL

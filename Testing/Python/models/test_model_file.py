@@ -159,6 +159,15 @@ def test_unknown_names_are_answered_with_the_known_ones() -> None:
         load_model("fusioninn-t1gd-flare")
 
 
+def test_a_model_for_comparison_does_not_take_the_default_ones_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever order the files come in."""
+    cards = [card for card in shipped_cards() if card.inputs == ["T1Gd", "FLAIR"]]
+    assert len(cards) > 1
+    for order in (cards, cards[::-1]):
+        monkeypatch.setattr("InvertibleFusionLib.models.shipped.shipped_cards", lambda order=order: order)
+        assert fusion_model_for(["T1Gd", "FLAIR"]) == "fusioninn-t1gd-flair"
+
+
 def test_the_model_for_unknown_contrasts_is_the_default() -> None:
     assert fusion_model_for(["t1gd", "flair"]) == "fusioninn-t1gd-flair"
     assert fusion_model_for(["CT", "PET"]) == "fusioninn-t1gd-flair"
