@@ -49,7 +49,7 @@ def shipped_cards() -> list[ModelCard]:
 
 
 def fusion_model_for(contrasts: Sequence[str]) -> str:
-    """The shipped fusion model trained on these contrasts, in this order; the default one where several are, or none."""
+    """The shipped fusion model trained on these contrasts, in this order; the default one if in doubt."""
     wanted = [contrast.casefold() for contrast in contrasts]
     trained = [
         card.name
