@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from InvertibleFusionLib.errors import ConfigurationError
-from InvertibleFusionLib.models.fusioninn import FusionINN, sample_prior
+from InvertibleFusionLib.models.fusioninn import FusionINN, mirrored, sample_prior
 from InvertibleFusionLib.training.losses import (
     LossWeights,
     dissimilarity,
@@ -59,14 +59,26 @@ class FusionINNObjective(Objective):
         latent, log_determinant = self.network.flow.forward_and_log_determinant(sources)
         image = self.network.image(latent)
         fusion = dissimilarity(image.expand_as(sources), sources, weights.similarity)
-        decomposed = self.network.sources_from_image(self._rounded(image, rounding), z)
-        decomposition = dissimilarity(decomposed, sources, weights.similarity)
+        decomposition = self._decomposition(self._rounded(image, rounding), z, sources)
         if weights.latent_loss == "likelihood":
             latent_term = negative_log_likelihood(latent[:, 1:], log_determinant)
         else:
             latent_term = multiscale_mmd(latent[:, 1:], target)
         total = weights.fusion * fusion + (1 - weights.fusion) * decomposition + weights.latent * latent_term
         return {"total": total, "fusion": fusion, "decomposition": decomposition, "latent": latent_term}
+
+    def _decomposition(self, image: Tensor, z: Tensor, sources: Tensor) -> Tensor:
+        """How unlike the sources the image alone gives them back, with one draw of z or a mirrored pair."""
+        decomposed = self.network.sources_from_image(image, z)
+        if self.weights.mirrored:
+            other = self.network.sources_from_image(image, mirrored(self.network.configuration.prior, z))
+            decomposed = (decomposed + other) / 2
+        shares = (1 - self.weights.second_source, self.weights.second_source)
+        of_each = (
+            share * dissimilarity(decomposed[:, [source]], sources[:, [source]], self.weights.similarity)
+            for source, share in enumerate(shares)
+        )
+        return sum(of_each, sources.new_zeros(()))
 
     def _noise(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """For each sample a draw of z, uniform numbers for the rounding, and a draw for the MMD to compare with."""

@@ -29,6 +29,11 @@ class LossWeights:
             (see ``multiscale_mmd``).
         image_bits: the decomposition must survive a fused image rounded to this many bits, as an export to DICOM does;
             0 trains on unrounded images.
+        mirrored: compare the sources with the mean of a draw of z and its mirror image, as ``FusionINN.decompose``
+            takes it, instead of with one draw. How the sources vary with z is then for the latent loss alone to teach,
+            and the spread over draws can mean something; one draw by itself is less alike.
+        second_source: share of the second source in the decomposition loss; ½ as published. More where it is the
+            harder one to take out.
     """
 
     similarity: float = 0.8
@@ -36,12 +41,15 @@ class LossWeights:
     latent: float = 0.0003
     latent_loss: LatentLoss = "likelihood"
     image_bits: int = 12
+    mirrored: bool = False
+    second_source: float = 0.5
 
     def __post_init__(self) -> None:
-        if not (0 <= self.similarity <= 1 and 0 <= self.fusion <= 1 and self.latent >= 0):
+        shares = (self.similarity, self.fusion, self.second_source)
+        if not (all(0 <= share <= 1 for share in shares) and self.latent >= 0):
             raise ConfigurationError(
-                f"The loss weights similarity and fusion are shares in [0, 1] and latent is at least 0, not "
-                f"{self.similarity}, {self.fusion} and {self.latent}."
+                "The loss weights similarity, fusion and second_source are shares in [0, 1] and latent is at least 0, "
+                f"not {self.similarity}, {self.fusion}, {self.second_source} and {self.latent}."
             )
         if self.latent_loss not in get_args(LatentLoss):
             raise ConfigurationError(f"There is no latent loss {self.latent_loss!r}; use likelihood or multiscale-mmd.")

@@ -86,7 +86,7 @@ def _fusion_pictures(network: FusionINN, images: Images) -> Tensor:
     sources = padded(images, network)
     with torch.inference_mode():
         fused = network.image(network(sources))
-        decomposed, _ = network.decompose(fused, samples=1, seeds=[0])
+        decomposed, _ = network.decompose(fused, samples=2, seeds=[0])
     return torch.cat((sources[0], fused[0], decomposed[0]))[:, None, :rows, :columns].cpu()
 
 

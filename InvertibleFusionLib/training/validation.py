@@ -56,6 +56,8 @@ class Measurement:
 def quick_check(network: FusionNetwork, images: Sequence[Images]) -> dict[str, float]:
     """Fusion and decomposition SSIM on a few slices while a model learns; "score", the mean of both, is better higher.
 
+    The decomposition is the mean of a mirrored pair of draws, which is near that of many.
+
     Args:
         network: in evaluation mode.
         images: slices (contrasts, rows, columns) in [0, 1].
@@ -63,9 +65,9 @@ def quick_check(network: FusionNetwork, images: Sequence[Images]) -> dict[str, f
     fusion, decomposition = [], []
     for number, slices in enumerate(images):
         sources = torch.from_numpy(slices)[None]
-        fused, single, _ = _forth_and_back(network, slices, number, 1)
+        fused, decomposed, _ = _forth_and_back(network, slices, number, 2)
         fusion.append(float(_similarities(fused.expand_as(sources), sources).mean()))
-        decomposition.append(float(_similarities(single, sources).mean()))
+        decomposition.append(float(_similarities(decomposed, sources).mean()))
     result = {"fusion SSIM": float(np.mean(fusion)), "decomposition SSIM": float(np.mean(decomposition))}
     return {**result, "score": float(np.mean(list(result.values())))}
 
@@ -109,11 +111,13 @@ def _measure_slice(
     fused, several, spread = _forth_and_back(network, images, number, SAMPLES)
     _, single, _ = _forth_and_back(network, images, number, 1)
     _, rounded, _ = _forth_and_back(network, images, number, SAMPLES, bits=12)
-    row = {"fusion SSIM, mean of both sources": float(_similarities(fused.expand_as(sources), sources).mean())}
-    row["fusion Q_AB/F"] = gradient_preservation(fused[0, 0].numpy(), list(images))
-    for name, image in (("mean", sources.mean(1, keepdim=True)), ("maximum", sources.amax(1, keepdim=True))):
-        row[f"{name} of the sources: fusion SSIM"] = float(_similarities(image.expand_as(sources), sources).mean())
-        row[f"{name} of the sources: fusion Q_AB/F"] = gradient_preservation(image[0, 0].numpy(), list(images))
+    row: Row = {}
+    for rule, image in (
+        ("", fused),
+        ("mean of the sources: ", sources.mean(1, keepdim=True)),
+        ("maximum of the sources: ", sources.amax(1, keepdim=True)),
+    ):
+        row |= {f"{rule}{name}": value for name, value in _fusion_row(image, sources, contrasts, lesion).items()}
     for image, how in (
         (single, "one sample"),
         (several, f"mean of {SAMPLES} samples"),
@@ -126,6 +130,18 @@ def _measure_slice(
             row[f"decomposition SSIM of {contrast} from the image alone, inside the {where}"] = float(value)
     assert spread is not None
     return row, _Spread(several[0].numpy()[:, head], images[:, head], spread[0].numpy()[:, head])
+
+
+def _fusion_row(fused: Tensor, sources: Tensor, contrasts: Sequence[str], lesion: NDArray[np.bool_] | None) -> Row:
+    """How alike a fused image (1, 1, rows, columns) is to both sources, to each, and inside the lesion."""
+    twice = fused.expand_as(sources)
+    of_each = _similarities(twice, sources)
+    row = {"fusion SSIM, mean of both sources": float(of_each.mean())}
+    row |= {f"fusion SSIM with {contrast}": float(value) for contrast, value in zip(contrasts, of_each, strict=True)}
+    for contrast, value in zip(contrasts, _inside(twice, sources, lesion), strict=False):
+        row[f"fusion SSIM with {contrast}, inside the lesion"] = value
+    row["fusion Q_AB/F"] = gradient_preservation(fused[0, 0].numpy(), list(sources[0].numpy()))
+    return row
 
 
 def head_of(images: Images) -> NDArray[np.bool_]:

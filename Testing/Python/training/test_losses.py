@@ -139,9 +139,43 @@ def test_the_loss_of_a_sample_does_not_depend_on_its_neighbours() -> None:
     assert float(other["fusion"].detach()) == float(both["fusion"].detach())
 
 
+def test_a_mirrored_pair_is_compared_by_its_mean() -> None:
+    """Where the sources follow z linearly, as in a permutation, its mean is free of z and one draw is not."""
+    one = batch((3,))
+    network = FusionINN(FusionINNConfiguration(blocks=1, hidden=4))
+    with torch.no_grad():
+        image = network.image(network(one["images"]))
+        logit = torch.logit(image, eps=1e-6)
+        mean = network.inverse(torch.cat((logit, torch.zeros_like(logit)), dim=1))
+    expected = dissimilarity(mean, one["images"], 0.8)
+    paired, single = (
+        FusionINNObjective(network, LossWeights(image_bits=0, mirrored=mirrored))(one, "network")["decomposition"]
+        for mirrored in (True, False)
+    )
+    assert float(paired.detach()) == pytest.approx(float(expected), rel=1e-4)
+    assert float(single.detach()) > float(expected) + 0.01
+
+
+def test_the_second_source_takes_its_share() -> None:
+    losses = [
+        float(objective(LossWeights(second_source=share))(batch(), "network")["decomposition"].detach())
+        for share in (0.0, 0.5, 0.6, 1.0)
+    ]
+    assert abs(losses[0] - losses[3]) > 1e-3
+    assert losses[1] == pytest.approx((losses[0] + losses[3]) / 2, rel=1e-5)
+    assert losses[2] == pytest.approx(0.4 * losses[0] + 0.6 * losses[3], rel=1e-5)
+
+
 @pytest.mark.parametrize(
     "wrong",
-    [{"similarity": 1.1}, {"fusion": -0.1}, {"latent": -1.0}, {"latent_loss": "mmd"}, {"image_bits": 25}],
+    [
+        {"similarity": 1.1},
+        {"fusion": -0.1},
+        {"latent": -1.0},
+        {"latent_loss": "mmd"},
+        {"image_bits": 25},
+        {"second_source": 1.5},
+    ],
     ids=str,
 )
 def test_senseless_weights_are_refused(wrong: dict[str, object]) -> None:
