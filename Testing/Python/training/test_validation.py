@@ -96,8 +96,10 @@ def test_fusion_is_measured_as_the_rule_that_it_is(rule: str, name: str) -> None
         fused = images.mean(0) if rule == "mean" else images.max(0)
         expected = np.mean([similarity(fused, source) for source in images])
         assert row["fusion SSIM, mean of both sources"] == pytest.approx(expected, abs=1e-5)
-        assert row[f"{name}: fusion SSIM"] == pytest.approx(expected, abs=1e-5)
+        assert row[f"{name}: fusion SSIM, mean of both sources"] == pytest.approx(expected, abs=1e-5)
         assert row["fusion Q_AB/F"] == pytest.approx(row[f"{name}: fusion Q_AB/F"], abs=1e-6)
+        for contrast, source in zip(PAIR, images, strict=True):
+            assert row[f"fusion SSIM with {contrast}"] == pytest.approx(similarity(fused, source), abs=1e-5)
 
 
 @pytest.mark.parametrize("shape", [(31, 29), (30, 29), (32, 30), (21, 44)], ids=str)
@@ -134,6 +136,23 @@ def test_the_lesion_is_where_the_mask_is() -> None:
     assert lesion < head - 0.1 < head < 1
     assert lesion < whole - 0.1
     assert row["decomposition SSIM of T1Gd from the image alone, inside the lesion"] == pytest.approx(1, abs=1e-6)
+
+
+def test_a_fused_image_is_measured_in_the_lesion_too() -> None:
+    """A rule that shows nothing of a lesion is seen there; the maximum and the mean stand beside it."""
+
+    class Blind(Remembering):
+        def image(self, latent: Tensor) -> Tensor:
+            spoilt = latent[:, :1].clone()
+            spoilt[..., 10:15, 12:17] = 0.5
+            return spoilt
+
+    [(_, _, row)] = measured(Blind(), patient(lesions=(0,), slices=1)).rows
+    for contrast in PAIR:
+        inside = row[f"fusion SSIM with {contrast}, inside the lesion"]
+        assert inside < row[f"mean of the sources: fusion SSIM with {contrast}, inside the lesion"] - 0.1
+        assert inside < row[f"fusion SSIM with {contrast}"] - 0.1
+    assert "maximum of the sources: fusion SSIM with FLAIR, inside the lesion" in row
 
 
 def test_summaries_are_of_the_slices_that_have_the_measure() -> None:
