@@ -23,6 +23,7 @@ from InvertibleFusionLib.flows import (
     Squeeze,
     Unsqueeze,
 )
+from InvertibleFusionLib.models.two_convolutions import TwoConvolutions
 
 Prior = Literal["normal", "uniform", "zero", "one"]
 
@@ -220,9 +221,7 @@ class _Subnetworks:
     hidden: int
 
     def __call__(self, channels_in: int, channels_out: int) -> nn.Sequential:
-        last = nn.Conv2d(self.hidden, channels_out, 3, padding=1)
+        network = TwoConvolutions(channels_in, self.hidden, channels_out, self.configuration.final_relu)
         if self.configuration.start_as_identity:
-            nn.init.zeros_(last.weight)
-            nn.init.zeros_(last.bias)  # type: ignore[arg-type]
-        ending = [nn.ReLU()] if self.configuration.final_relu else []
-        return nn.Sequential(nn.Conv2d(channels_in, self.hidden, 3, padding=1), nn.ReLU(), last, *ending)
+            network.start_at_zero()
+        return network

@@ -102,7 +102,7 @@ def test_the_total_weighs_its_terms(latent_loss: str) -> None:
 
 def test_the_likelihood_is_that_of_the_network() -> None:
     """log |det J| against torch's Jacobian of the whole network."""
-    trained, one = objective(LossWeights()).double(), batch((3,))
+    trained, one = objective(LossWeights()).double().eval(), batch((3,))
     images = one["images"][..., :12, :12].double()
     with torch.no_grad():
         jacobian = torch.func.jacrev(trained.network)(images).reshape(288, 288)
