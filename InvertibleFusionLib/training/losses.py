@@ -37,11 +37,11 @@ class LossWeights:
     """
 
     similarity: float = 0.8
-    fusion: float = 0.5
-    latent: float = 0.0003
+    fusion: float = 0.4
+    latent: float = 0.001
     latent_loss: LatentLoss = "likelihood"
-    image_bits: int = 12
-    mirrored: bool = False
+    image_bits: int = 11
+    mirrored: bool = True
     second_source: float = 0.5
 
     def __post_init__(self) -> None:
