@@ -20,6 +20,8 @@ SHOWN = "shown"
 SYNTHETIC = "SYNTHETIC"
 OWN_SCHEME = "99INVFUSION"
 """Coding scheme of units that are not coded in their source; DICOM keeps names in 99… for private schemes."""
+LONGEST_TEXT = 64
+"""Characters of a DICOM long string (LO)."""
 GREY = "vtkMRMLColorTableNodeGrey"
 PET = "vtkMRMLPETProceduralColorNodePET-DICOM"
 
@@ -145,17 +147,23 @@ def is_synthetic(record: Mapping[str, Any]) -> bool:
 def dicom_attributes(name: str, record: Mapping[str, Any]) -> dict[str, str]:
     """DICOM attributes for a result, so that an export says what it is.
 
-    Without them Slicer's export takes any scalar volume for a CT of an unknown manufacturer.
+    Slicer's export (``DICOMScalarVolumePlugin.py``) takes a volume without a modality for a CT, and what it calls
+    (``CreateDICOMSeries.cxx``) stores every modality that it does not know, "OT" too, as CT images in Hounsfield units.
+    It knows "SC", secondary capture. Of the other attributes it writes manufacturer, model and the series' description
+    only, so the warning stands in these; image type and derivation are for other exporters. UIDs are left to the
+    exporter, which makes new ones: a result is never part of a series that a scanner made.
     """
     model = record.get("model", {}).get("name", "")
+    origin = "SIMULATED" if record.get("simulated") else "DERIVED"
+    description = f"{origin} {name}".replace("\\", "/")  # a backslash would separate two values
     return {
-        "DICOM.Modality": "OT",
-        "DICOM.SeriesDescription": name[:64],
-        "DICOM.Manufacturer": "InvertibleFusion",
-        "DICOM.Model": model,
-        "DICOM.ManufacturerModelName": model,
+        "DICOM.Modality": "SC",
+        "DICOM.SeriesDescription": description[:LONGEST_TEXT],
+        "DICOM.Manufacturer": "InvertibleFusion, research use only",
+        "DICOM.Model": model[:LONGEST_TEXT],
+        "DICOM.ManufacturerModelName": model[:LONGEST_TEXT],
         "DICOM.ImageType": "DERIVED\\SECONDARY",
-        "DICOM.DerivationDescription": f"{record['task']} by {model}. {NOTICE}",
+        "DICOM.DerivationDescription": f"{record['task']} by {model or 'InvertibleFusion'}. {NOTICE}",
     }
 
 

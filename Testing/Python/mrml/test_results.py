@@ -96,8 +96,9 @@ def test_a_result_never_passes_for_the_scan_it_was_made_of(scene: Any, nodes: li
         assert node.GetAttribute("DICOM.instanceUIDs") is None
         item = hierarchy.GetItemByDataNode(node)
         for read in (node.GetAttribute, lambda name, item=item: hierarchy.GetItemAttribute(item, name)):
-            assert read("DICOM.Modality") == "OT"
-            assert read("DICOM.Manufacturer") == "InvertibleFusion"
+            assert read("DICOM.Modality") == "SC"
+            assert read("DICOM.Manufacturer") == "InvertibleFusion, research use only"
+            assert read("DICOM.SeriesDescription").startswith("DERIVED ")
             assert read("DICOM.ImageType") == "DERIVED\\SECONDARY"
             assert "Research use only" in read("DICOM.DerivationDescription")
             assert len(read("DICOM.SeriesDescription")) <= 64
@@ -288,7 +289,7 @@ def test_synthesized_images_say_so_in_their_name_and_nothing_else_does(scene: An
     }
     made = put_results(scene, [Outcome("synthetic", replace(bumps("T2"), record=record), Look())], Place())
     assert made["synthetic"].GetName() == "SYNTHETIC T2"
-    assert made["synthetic"].GetAttribute("DICOM.SeriesDescription") == "SYNTHETIC T2"
+    assert made["synthetic"].GetAttribute("DICOM.SeriesDescription") == "DERIVED SYNTHETIC T2"
     record = {"task": "decompose", "model": {"name": "m"}, "sources": [], "result": {"kind": "exact", "name": "T2"}}
     made = put_results(scene, [Outcome("exact-1", replace(bumps("T2"), record=record), Look())], Place())
     assert made["exact-1"].GetName() == "T2"
