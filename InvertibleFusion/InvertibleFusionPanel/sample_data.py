@@ -1,6 +1,7 @@
 """The phantom patient in Slicer's module Sample Data: simulated when it is asked for, nothing is downloaded."""
 
 import importlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ CATEGORY = "Invertible Fusion (simulated)"
 PATIENT_NAME = "InvertibleFusion phantom patient (simulated)"
 WHOLE_PATIENT = "InvertibleFusion phantom patient"
 SEED = 7
+SIMULATED = "Simulated.record"
+"""Node attribute: how a sample was simulated, as JSON."""
 THUMBNAILS = Path(__file__).parents[1] / "Resources" / "SampleData"
 
 
@@ -103,13 +106,14 @@ def load_phantom_patient(
 
 def _add(scene: Any, volume: "Volume") -> Any:
     from InvertibleFusionLib.mrml.images import loose_node
-    from InvertibleFusionLib.mrml.provenance import GREY, PET, Look, set_numbers, write_record
+    from InvertibleFusionLib.mrml.provenance import GREY, PET, Look, set_numbers
 
     node = loose_node(volume)
     node.SetName(scene.GenerateUniqueName(volume.name))
     node.SetDescription("Simulated phantom. Research use only.")
     set_numbers(node, Look(), volume.units)
-    write_record(node, volume.record or {})
+    # Not as a result's record: a sample is a source, chosen and protected like any scan.
+    node.SetAttribute(SIMULATED, json.dumps(volume.record, separators=(",", ":")))
     display = slicer.vtkMRMLScalarVolumeDisplayNode()
     display.SetAutoWindowLevel(1)
     display.SetAndObserveColorNodeID(PET if volume.name == "PET" and scene.GetNodeByID(PET) else GREY)

@@ -7,6 +7,7 @@ SLICER_SOURCE names a checkout of Slicer, its SampleData.py is used.
 
 import importlib
 import importlib.util
+import json
 import os
 import struct
 import subprocess
@@ -154,7 +155,9 @@ def test_what_is_loaded_is_the_phantom_with_place_units_and_record(sample_data: 
         np.testing.assert_array_equal(volume.array, expected[name].array)
         np.testing.assert_allclose(volume.grid.corners(), SMALL.corners(), atol=1e-6)
         assert units_of(node) == expected[name].units
-        assert (record_of(node) or {})["simulated"] is True
+        said = json.loads(node.GetAttribute(sample_data.SIMULATED))
+        assert (said["simulated"], said["settings"]["seed"]) == (True, sample_data.SEED)
+        assert record_of(node) is None  # else the panel would take it for a result, and write over it
         assert node.GetDisplayNode() is not None
     again = sample_data.load_phantom_patient(("ADC",), SMALL)
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
