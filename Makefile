@@ -3,10 +3,21 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin
 
-.PHONY: test demo bench lint clean
+.PHONY: test test-slicer demo bench lint clean
 
 test: $(VENV)/installed lint
 	$(RUN)/python -m pytest
+
+# In the application itself: make test-slicer SLICER=/path/to/Slicer, under xvfb-run where there is no display. Its
+# Python needs pytest and the project's dependencies: PythonSlicer -m pip install pytest ".[training]"
+test-slicer:
+	@test -x "$(SLICER)" || { echo "Say which Slicer: make test-slicer SLICER=/path/to/Slicer"; exit 1; }
+	rm -rf out/test-slicer
+	"$(SLICER)" --no-splash --testing --additional-module-paths "$(CURDIR)/InvertibleFusion" \
+	  --python-script "$(CURDIR)/Testing/Slicer/run_in_slicer.py"
+	"$(SLICER)" --no-splash --no-main-window --python-script "$(CURDIR)/InvertibleFusionLib/training/headless.py" \
+	  "$(CURDIR)/Testing/Slicer/two_batches.yaml" --out "$(CURDIR)/out/test-slicer/two-batches.safetensors"
+	test -s out/test-slicer/two-batches.safetensors
 
 demo: $(VENV)/installed
 	$(RUN)/invertible-fusion demo --out out/demo
