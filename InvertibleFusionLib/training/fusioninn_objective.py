@@ -55,11 +55,11 @@ class FusionINNObjective(Objective):
     def forward(self, batch: Batch, turn: str) -> dict[str, Tensor]:
         """Scalars "total", "fusion", "decomposition" and "latent" (FusionINN, equations 1 to 5)."""
         sources, weights = batch["images"], self.weights
-        z, rounding, target = self._noise(batch)
+        z, phase, target = self._noise(batch)
         latent, log_determinant = self.network.flow.forward_and_log_determinant(sources)
         image = self.network.image(latent)
         fusion = dissimilarity(image.expand_as(sources), sources, weights.similarity)
-        decomposition = self._decomposition(self._rounded(image, rounding), z, sources)
+        decomposition = self._decomposition(self._rounded(image, phase), z, sources)
         if weights.latent_loss == "likelihood":
             latent_term = negative_log_likelihood(latent[:, 1:], log_determinant)
         else:
@@ -81,17 +81,26 @@ class FusionINNObjective(Objective):
         return sum(of_each, sources.new_zeros(()))
 
     def _noise(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        """For each sample a draw of z, uniform numbers for the rounding, and a draw for the MMD to compare with."""
+        """For each sample a draw of z, where the levels of the rounding lie, and a draw for the MMD to compare with."""
         images = batch["images"]
         shape = (1, *images.shape[2:])
         drawn = []
         for seed in batch["seed"].tolist():
             generator = torch.Generator().manual_seed(seed)
             z = sample_prior(self.network.configuration.prior, shape, generator)
-            drawn.append((z, torch.rand(shape, generator=generator), torch.randn(shape, generator=generator)))
-        z, rounding, target = (torch.stack(parts).to(images) for parts in zip(*drawn, strict=True))
-        return z, rounding, target
+            phase = torch.rand((1, 1, 1), generator=generator)
+            drawn.append((z, phase, torch.randn(shape, generator=generator)))
+        z, phase, target = (torch.stack(parts).to(images) for parts in zip(*drawn, strict=True))
+        return z, phase, target
 
-    def _rounded(self, image: Tensor, rounding: Tensor) -> Tensor:
-        """Noise of the size of the rounding, which has a gradient, instead of the rounding, which has none."""
-        return image + (rounding - 0.5) / 2**self.weights.image_bits if self.weights.image_bits else image
+    def _rounded(self, image: Tensor, phase: Tensor) -> Tensor:
+        """The image rounded to the bits of an export, with the gradient of one that is not.
+
+        Levels are shifted by a phase of each sample. Air has one value in a whole slice, so rounding moves all of it
+        one way; noise, which differs from pixel to pixel, would average out there and teach nothing.
+        """
+        if not self.weights.image_bits:
+            return image
+        levels = 2**self.weights.image_bits - 1
+        rounded = (torch.floor(image * levels + phase) + 0.5 - phase) / levels
+        return image + (rounded - image).detach()

@@ -114,7 +114,7 @@ def test_the_likelihood_is_that_of_the_network() -> None:
 
 
 def test_rounding_to_bits_costs_similarity_and_has_a_gradient() -> None:
-    """The coarser the export, the worse the decomposition; the noise lets the gradient through."""
+    """The coarser the export, the worse the decomposition; the gradient passes the rounding."""
     losses = {}
     for bits in (0, 2, 12):
         trained = objective(LossWeights(image_bits=bits))
@@ -125,6 +125,19 @@ def test_rounding_to_bits_costs_similarity_and_has_a_gradient() -> None:
         losses[bits] = float(terms["decomposition"].detach())
     assert losses[2] > losses[0] + 1e-3
     assert 0 < abs(losses[12] - losses[0]) < 1e-3
+
+
+def test_rounding_is_that_of_an_export_at_any_phase() -> None:
+    """No value moves by more than half a level, equal values move alike, and ½ is the phase of an export."""
+    trained = objective(LossWeights(image_bits=8))
+    image = torch.linspace(0, 1, 2000).reshape(1, 1, 40, 50)
+    for phase in (0.0, 0.3, 0.5, 0.99):
+        rounded = trained._rounded(image, torch.full((1, 1, 1, 1), phase))
+        assert float((rounded - image).abs().max()) <= 0.5 / 255 + 1e-6
+        assert len(rounded.unique()) in (255, 256, 257)
+    torch.testing.assert_close(
+        trained._rounded(image, torch.full((1, 1, 1, 1), 0.5)), (image * 255).round() / 255, rtol=0, atol=1e-6
+    )
 
 
 def test_the_loss_of_a_sample_does_not_depend_on_its_neighbours() -> None:
