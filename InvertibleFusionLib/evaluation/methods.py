@@ -1,0 +1,149 @@
+"""What is compared: anything with a name that makes images of a slice's sources, and perhaps takes them apart again.
+
+best = Method("best of all", make=lambda given: given.sources.max(axis=0, keepdims=True))
+ours = model_method(load_model("fusioninn-t1gd-flair"), "fusioninn-t1gd-flair")
+results = measure([*fusion_rules(), best, ours], cases)
+
+Tables, files and the page of ``evaluate`` are made of what ``measure`` gives.
+"""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from InvertibleFusionLib.inference.kernel_choice import with_kernel
+from InvertibleFusionLib.inference.plan import Settings, exact_plan
+from InvertibleFusionLib.models.card import ModelCard
+from InvertibleFusionLib.models.model import InvertibleSynthesisNetwork, Model, SynthesisNetwork
+from InvertibleFusionLib.training.validation import padded
+
+Images = NDArray[np.float32]
+"""(images, rows, columns), about [0, 1]."""
+
+
+@dataclass(frozen=True, eq=False)
+class Slice:
+    """One slice as a method gets it.
+
+    Attributes:
+        case: what the case is called.
+        patient: who it is.
+        number: of the slice in its volume, from 0; among the files of its case for PNG.
+        label: what the slice is called: its number, or the PNG file's name without ending.
+        sources: (sources, rows, columns) in [0, 1].
+    """
+
+    case: str
+    patient: str
+    number: int
+    label: str
+    sources: Images
+
+
+@dataclass(frozen=True, eq=False)
+class TakenApart:
+    """The sources again, as a method tells them from the images that it made of them.
+
+    Attributes:
+        sources: (sources, rows, columns).
+        spread: what the method itself calls uncertain, a standard deviation; the same shape. None where it says
+            nothing.
+    """
+
+    sources: Images
+    spread: Images | None
+
+
+Make = Callable[[Slice], Images]
+"""Sources to the fused image, (1, rows, columns), or to the synthetic images, (targets, rows, columns)."""
+TakeApart = Callable[[Images, Slice, int], TakenApart]
+"""Images, the slice (for its number, as a seed; not for its sources) and how many draws to make, to the sources."""
+
+
+@dataclass(frozen=True, eq=False)
+class Method:
+    """One way of fusing or synthesizing.
+
+    Attributes:
+        name: in tables; no two methods of one comparison share it.
+        make: the images of one slice. The results are clipped to [0, 1] before they are measured.
+        take_apart: the way back from the images alone; None where there is none.
+        description: one sentence for the report.
+        trivial: a rule that learnt nothing, which everything else must beat.
+        fitted_on: patients that it was fitted on; it is never measured on them.
+        card: of a model.
+    """
+
+    name: str
+    make: Make
+    take_apart: TakeApart | None = None
+    description: str = ""
+    trivial: bool = False
+    fitted_on: frozenset[str] = frozenset()
+    card: ModelCard | None = None
+
+
+def model_method(model: Model, name: str, device: str = "auto") -> Method:
+    """A fusion or synthesis model as a method.
+
+    On a CPU, FusionINN runs on the kernels that ``fuse`` uses. Slices are padded as the slice engine does.
+
+    Args:
+        model: of either task.
+        name: in tables.
+        device: where to run.
+
+    Raises:
+        ConfigurationError: for a device that torch does not know.
+        InferenceError: for one that this computer does not have.
+    """
+    network = _placed(model.network, device)
+    card = model.card
+    description = f"{card.architecture}, trained on {' + '.join(card.inputs)}"
+    if isinstance(model.network, SynthesisNetwork):
+        invertible = isinstance(model.network, InvertibleSynthesisNetwork)
+        return Method(
+            name,
+            lambda given: _run(network, given.sources, network.synthesize),
+            (lambda images, given, samples: TakenApart(_run(network, images, network.sources_from_images), None))
+            if invertible
+            else None,
+            f"{description} → {' + '.join(card.outputs)}",
+            card=card,
+        )
+
+    def take_apart(images: Images, given: Slice, samples: int) -> TakenApart:
+        rows, columns = images.shape[1:]
+        with torch.inference_mode():
+            mean, spread = network.decompose(padded(images, network), samples=samples, seeds=[given.number])
+        return TakenApart(_plain(mean, rows, columns), None if spread is None else _plain(spread, rows, columns))
+
+    return Method(name, lambda given: _run(network, given.sources, _fuse(network)), take_apart, description, card=card)
+
+
+def _fuse(network: Any) -> Callable[[Tensor], Tensor]:
+    return lambda sources: network.image(network(sources))
+
+
+def _run(network: Any, images: Images, what: Callable[[Tensor], Tensor]) -> Images:
+    with torch.inference_mode():
+        return _plain(what(padded(images, network)), *images.shape[1:])
+
+
+def _plain(images: Tensor, rows: int, columns: int) -> Images:
+    array: NDArray[Any] = images[0, :, :rows, :columns].float().cpu().numpy()
+    return array.astype(np.float32)
+
+
+def _placed(network: Any, device: str) -> Any:
+    """The network where it shall run, with the fastest kernel that knows it."""
+    plan = exact_plan(Settings(device=device), double=False)
+    if plan.kernel == "torch":
+        return copy.deepcopy(network).to(plan.device)
+    return with_kernel(network, plan.kernel, plan.dtype) or network
