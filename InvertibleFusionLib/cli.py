@@ -48,6 +48,8 @@ DONE, MISTAKE, CANCELLED = 0, 1, 130
 EXTRAS = {
     "matplotlib": "evaluation",
     "jinja2": "evaluation",
+    "PIL": "evaluation",
+    "scipy": "evaluation",
     "torchmetrics": "evaluation",
     "FrEIA": "benchmark",
     "h5py": "training",

@@ -67,9 +67,7 @@ def _expanded(image: Image, shape: tuple[int, ...]) -> Image:
 
 
 def _blurred(image: Image) -> Image:
-    for axis in (0, 1):
-        width = [(2, 2) if a == axis else (0, 0) for a in (0, 1)]
-        padded = np.pad(image, width, mode="reflect")
-        shifted = (np.take(padded, range(k, k + image.shape[axis]), axis=axis) for k in range(5))
-        image = sum((weight * part for weight, part in zip(KERNEL, shifted, strict=True)), np.zeros(1))
-    return image
+    rows, columns = image.shape
+    padded = np.pad(image, 2, mode="reflect")
+    down = sum((weight * padded[k : k + rows] for k, weight in enumerate(KERNEL)), np.zeros(1))
+    return sum((weight * down[:, k : k + columns] for k, weight in enumerate(KERNEL)), np.zeros(1))

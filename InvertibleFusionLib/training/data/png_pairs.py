@@ -30,6 +30,11 @@ def case_of(file: str) -> str:
     return re.split(r"[-_](?=[^-_]*$)", file)[0] or file
 
 
+def slice_order(file: str) -> tuple[int, str]:
+    """By what slices are sorted: their files' names without ending, 9 before 10."""
+    return len(file), file
+
+
 def files_of_cases(folder: Path, contrasts: Sequence[str]) -> dict[str, list[Path]]:
     """The PNG files of each case of a folder.
 
@@ -69,7 +74,7 @@ def load_pngs(
             cannot be read, cases that are not there, cases in which nothing is seen.
     """
     files = {contrast: _files(folder, contrast) for contrast in contrasts}
-    stems = sorted(set().union(*files.values()), key=lambda stem: (len(stem), stem))
+    stems = sorted(set().union(*files.values()), key=slice_order)
     wanted = [stem for stem in stems if not cases or case_of(stem) in cases]
     problems = [f"there is no case {case}" for case in cases if case not in {case_of(stem) for stem in wanted}]
     grouped: dict[str, list[tuple[str, NDArray[np.float32]]]] = {}
