@@ -8,7 +8,7 @@ Tables, files and the page of ``evaluate`` are made of what ``measure`` gives.
 """
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from InvertibleFusionLib.errors import ConfigurationError
 from InvertibleFusionLib.inference.kernel_choice import with_kernel
 from InvertibleFusionLib.inference.plan import Settings, exact_plan
 from InvertibleFusionLib.models.card import ModelCard
@@ -125,6 +126,52 @@ def model_method(model: Model, name: str, device: str = "auto") -> Method:
         return TakenApart(_plain(mean, rows, columns), None if spread is None else _plain(spread, rows, columns))
 
     return Method(name, lambda given: _run(network, given.sources, _fuse(network)), take_apart, description, card=card)
+
+
+def require_same_task(
+    models: Sequence[Model], contrasts: Sequence[str] | None = None, targets: Sequence[str] | None = None
+) -> tuple[list[str], list[str]]:
+    """Check that models can be compared, and say what their sources and targets are called.
+
+    Args:
+        models: one or more.
+        contrasts: names of the sources; those of the first model where None.
+        targets: names of what is synthesized; those of the first model where None.
+
+    Returns:
+        Sources and targets; a colour image as its channels NAME-R, NAME-G and NAME-B. Fusion has no targets.
+
+    Raises:
+        ConfigurationError: when models take or make different numbers of images, or names are too few or too many.
+    """
+    first = models[0]
+    channels = [(model.source_channels, _target_channels(model)) for model in models]
+    other = next((model for model, each in zip(models, channels, strict=True) if each != channels[0]), None)
+    if other is not None:
+        raise ConfigurationError(
+            f"{first.card.name} makes {' + '.join(first.card.outputs)} from {' + '.join(first.card.inputs)}, "
+            f"{other.card.name} {' + '.join(other.card.outputs)} from {' + '.join(other.card.inputs)}: they cannot be "
+            "compared. Measure them one by one."
+        )
+    taken, made = channels[0]
+    sources = _channel_names(first.card.inputs if contrasts is None else contrasts, taken, "contrasts")
+    default = first.card.outputs if made else []
+    return sources, _channel_names(default if targets is None else targets, made, "targets")
+
+
+def _target_channels(model: Model) -> tuple[int, ...]:
+    return model.network.outputs if isinstance(model.network, SynthesisNetwork) else ()
+
+
+def _channel_names(names: Sequence[str], channels: Sequence[int], what: str) -> list[str]:
+    if len(names) != len(channels):
+        given = ", ".join(names) or "none"
+        raise ConfigurationError(f"The models have {len(channels)} {what}, but {len(names)} are named: {given}.")
+    return [
+        each
+        for name, count in zip(names, channels, strict=True)
+        for each in ([name] if count == 1 else [f"{name}-{colour}" for colour in "RGB"])
+    ]
 
 
 def _fuse(network: Any) -> Callable[[Tensor], Tensor]:

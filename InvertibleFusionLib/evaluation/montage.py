@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from InvertibleFusionLib.evaluation.report import as_printed
+from InvertibleFusionLib.evaluation.pages import as_printed
 from InvertibleFusionLib.inference.record import NOTICE
 from InvertibleFusionLib.volumes.itk import image_from_volume
 from InvertibleFusionLib.volumes.volume import Volume

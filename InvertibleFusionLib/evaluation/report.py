@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
+from InvertibleFusionLib.evaluation.pages import rendered
 from InvertibleFusionLib.inference.record import NOTICE
 
 
@@ -49,15 +48,8 @@ def write_report(
         montage: PNG to embed.
         path: of the HTML file.
     """
-    environment = Environment(
-        loader=PackageLoader("InvertibleFusionLib.evaluation"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["unit"] = as_printed
-    page = environment.get_template("demo.html").render(
+    page = rendered(
+        "demo.html",
         figures=figures,
         grids=grids,
         record=record,
@@ -67,8 +59,3 @@ def write_report(
         montage=base64.b64encode(montage.read_bytes()).decode("ascii"),
     )
     path.write_text(page, encoding="utf-8")
-
-
-def as_printed(units: str) -> str:
-    """Units as a reader expects to see them: "1e-6 mm2/s" → "10⁻⁶ mm²/s"."""
-    return units.replace("1e-6", "10⁻⁶").replace("mm2", "mm²")

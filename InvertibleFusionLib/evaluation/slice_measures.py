@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from InvertibleFusionLib.errors import ConfigurationError
 from InvertibleFusionLib.evaluation.methods import Images
-from InvertibleFusionLib.metrics.catalogue import FUSION_METRICS, REFERENCE_METRICS, Metric
+from InvertibleFusionLib.metrics.catalogue import FUSION_METRICS, REFERENCE_METRICS, Metric, lpips
 from InvertibleFusionLib.metrics.gradient_preservation import gradient_preservation
 from InvertibleFusionLib.metrics.lesion import contrast_to_background, lesion_quality, surroundings
 from InvertibleFusionLib.metrics.structural_similarity import WINDOW, structural_similarity_map
@@ -53,17 +54,21 @@ def default_metrics(synthesis: bool) -> list[Metric]:
     return [metric for metric in (REFERENCE_METRICS if synthesis else FUSION_METRICS) if metric.symbol not in SLOW]
 
 
-def metrics_named(symbols: Sequence[str], synthesis: bool, more: Sequence[Metric] = ()) -> list[Metric]:
+def metrics_named(symbols: Sequence[str], synthesis: bool, lpips_weights: Path | None = None) -> list[Metric]:
     """Metrics of the catalogue by their symbols; "all" for all of them.
 
     Args:
         symbols: as tables print them, small letters or capitals; none for the default.
         synthesis: whether there are targets.
-        more: known beside the catalogue, and always taken (LPIPS).
+        lpips_weights: of AlexNet; with them LPIPS is measured, too.
 
     Raises:
-        ConfigurationError: for a symbol that is not known, with those that are.
+        ConfigurationError: for a symbol that is not known, with those that are; for LPIPS where there is no target.
+        ModelFileError: for weights that are none.
     """
+    if lpips_weights and not synthesis:
+        raise ConfigurationError("LPIPS compares with a target, which fusion does not have. Leave its weights out.")
+    more = [lpips(lpips_weights)] if lpips_weights else []
     there = {metric.symbol.casefold(): metric for metric in (REFERENCE_METRICS if synthesis else FUSION_METRICS)}
     if not symbols:
         return [*default_metrics(synthesis), *more]

@@ -121,8 +121,9 @@ class Table:
         notes = [f"Mean ± standard deviation (median) over n {self.unit}."]
         if self.tests:
             notes.append(
-                "▲ better, ▼ worse than the best trivial rule of the row, · no difference shown: Wilcoxon's signed-rank"
-                f" test over the n paired {self.unit}, p corrected after Holm for the {self.tests} tests of this table. "
+                "▲ better, ▼ worse than the best trivial rule of the row, · no difference shown, by Wilcoxon's "
+                f"signed-rank test over the n paired {self.unit}, p corrected after Holm for the {self.tests} tests of "
+                "this table. "
                 "The best rule is chosen by its mean on the same data, which favours the rules."
             )
             if self.unit == "slices":
@@ -162,6 +163,14 @@ def overall_table(measurements: Sequence[CaseMeasurement]) -> Table:
                 series[name].setdefault(row.measure, {})[measured.case.name] = cell.mean
     slices = sum(len(measured.case) for measured in measurements)
     return _table(f"{len(measurements)} cases, {slices} slices", "cases", methods, series)
+
+
+def markdown(measurements: Sequence[CaseMeasurement]) -> str:
+    """All tables: of all cases together where there are several, and of each case with its calibration."""
+    parts = [overall_table(measurements).markdown()] if len(measurements) > 1 else []
+    for measured in measurements:
+        parts += [case_table(measured).markdown(), *calibration_lines(measured)]
+    return "\n\n".join(parts)
 
 
 def calibration_lines(measured: CaseMeasurement) -> list[str]:
