@@ -65,13 +65,14 @@ def figures_of(measured: CaseMeasurement) -> list[PanelGrid]:
     names = [method.name for method in measured.methods]
     for first in range(0, len(names), ACROSS):
         grids.append(_made_grid(measured, names[first : first + ACROSS], turn))
-    grids += [_back_grid(measured, name, turn) for name in names if name in measured.shown.taken]
+    highest = _highest_of_way_back(measured)
+    grids += [_back_grid(measured, name, turn, highest) for name in measured.shown.taken]
     lesion = case.lesion_of(index)
     if lesion is not None:
         around = close_up(turn, lesion)
-        grids += [
-            _lesion_grid(measured, names[first : first + ACROSS], around) for first in range(0, len(names), ACROSS)
-        ]
+        parts = [names[first : first + ACROSS] for first in range(0, len(names), ACROSS)]
+        grids += [_lesion_grid(measured, part, around) for part in parts]
+        grids += [_lesion_back_grid(measured, around)] if measured.shown.taken else []
     return grids
 
 
@@ -112,13 +113,19 @@ def _made_grid(measured: CaseMeasurement, names: Sequence[str], turn: Upright) -
     return PanelGrid(title, list(names), rows, _shape(turn, compared[0]), colour_bar(), highest)
 
 
-def _back_grid(measured: CaseMeasurement, name: str, turn: Upright) -> PanelGrid:
-    """The sources from the image alone, their error and what the method itself calls uncertain, on one scale."""
+def _highest_of_way_back(measured: CaseMeasurement) -> float:
+    """Of errors and spreads, for one scale that all methods share."""
+    sources = measured.case.sources_of(measured.shown.index)
+    taken = measured.shown.taken.values()
+    shown = [np.abs(each.sources - sources) for each in taken] + [e.spread for e in taken if e.spread is not None]
+    return max((float(np.percentile(each, 99.5)) for each in shown), default=0.0) or 1.0
+
+
+def _back_grid(measured: CaseMeasurement, name: str, turn: Upright, highest: float) -> PanelGrid:
+    """The sources from the image alone, their error and what the method itself calls uncertain."""
     case, taken = measured.case, measured.shown.taken[name]
     sources = case.sources_of(measured.shown.index)
     errors = np.abs(taken.sources - sources)
-    shown = [errors] if taken.spread is None else [errors, taken.spread]
-    highest = max(float(np.percentile(each, 99.5)) for each in shown) or 1.0
     rows: list[tuple[str, list[Panel | None]]] = []
     for number, contrast in enumerate(case.sources):
         white = white_of(sources[number][None])
@@ -130,7 +137,7 @@ def _back_grid(measured: CaseMeasurement, name: str, turn: Upright) -> PanelGrid
         if taken.spread is not None:
             panels.append(Panel(coloured(turn(taken.spread[number]), highest), f"spread of {contrast}"))
         rows.append((contrast, panels))
-    columns = ["source", "from the image alone", "error", "spread over draws"][: 2 + len(shown)]
+    columns = ["source", "from the image alone", "error", "spread over draws"][: 3 if taken.spread is None else 4]
     title = f"Taken apart again: {name}"
     return PanelGrid(title, columns, rows, _shape(turn, sources[0]), colour_bar(), highest)
 
@@ -146,17 +153,23 @@ def _lesion_grid(measured: CaseMeasurement, names: Sequence[str], turn: Upright)
         for image, each, name in zip(images, whites, contrasts, strict=True)
     ]
     whole += [Panel(grey(turn(shown.made[name][0]), white), f"{name}, the lesion") for name in names]
-    rows = [("scans and what was made", whole)]
+    return PanelGrid("The lesion, enlarged", columns, [("", whole)], _shape(turn, images[0]))
+
+
+def _lesion_back_grid(measured: CaseMeasurement, turn: Upright) -> PanelGrid:
+    case, taken = measured.case, measured.shown.taken
+    sources = case.sources_of(measured.shown.index)
+    rows: list[tuple[str, list[Panel | None]]] = []
     for number, contrast in enumerate(case.sources):
-        back: list[Panel | None] = [
-            Panel(grey(turn(shown.taken[name].sources[number]), whites[number]), f"{contrast} taken back by {name}")
-            if name in shown.taken
-            else None
-            for name in names
+        white = white_of(sources[number][None])
+        panels: list[Panel | None] = [Panel(grey(turn(sources[number]), white), f"{contrast}, the lesion")]
+        panels += [
+            Panel(grey(turn(each.sources[number]), white), f"{contrast} taken back by {name}, the lesion")
+            for name, each in taken.items()
         ]
-        if any(back):
-            rows.append((f"{contrast} from the image alone", [*(None for _ in contrasts), *back]))
-    return PanelGrid("The lesion, enlarged", columns, rows, _shape(turn, images[0]))
+        rows.append((contrast, panels))
+    title = "The lesion, enlarged, taken back from the image alone"
+    return PanelGrid(title, ["source", *taken], rows, _shape(turn, sources[0]))
 
 
 def _compared(case: EvaluationCase, index: int) -> tuple[Images, tuple[str, ...]]:

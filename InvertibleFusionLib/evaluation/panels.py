@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib import colormaps
 from numpy.typing import NDArray
 from PIL import Image
+from scipy.ndimage import label
 
 from InvertibleFusionLib.evaluation.cases import EvaluationCase
 from InvertibleFusionLib.evaluation.methods import Images
@@ -75,8 +76,9 @@ def upright(case: EvaluationCase, index: int) -> Upright:
 
 
 def close_up(turn: Upright, lesion: NDArray[np.bool_], smallest: int = 24) -> Upright:
-    """The part around a lesion, at least so many pixels wide and high."""
-    mask = turn.turned(lesion)
+    """The part around the largest connected part of a lesion, at least so many pixels wide and high."""
+    parts, count = label(turn.turned(lesion))
+    mask = parts == 1 + np.argmax(np.bincount(parts.ravel(), minlength=count + 1)[1:])
     rows, columns = _box(mask, 8)
     return turn.at((_at_least(rows, smallest, mask.shape[0]), _at_least(columns, smallest, mask.shape[1])))
 

@@ -67,11 +67,13 @@ class Cell:
     count: int
     verdict: Verdict | None = None
 
-    def text(self, digits: int) -> str:
-        """Mean ± standard deviation (median), or the value where there is one."""
-        if self.count == 1:
-            return f"{self.mean:.{digits}f}"
-        return f"{self.mean:.{digits}f} ± {self.deviation:.{digits}f} ({self.median:.{digits}f})"
+    def main(self, digits: int) -> str:
+        """Mean ± standard deviation, or the value where there is one."""
+        return f"{self.mean:.{digits}f}" + (f" ± {self.deviation:.{digits}f}" if self.count > 1 else "")
+
+    def middle(self, digits: int) -> str:
+        """The median."""
+        return f"{self.median:.{digits}f}"
 
 
 @dataclass(frozen=True)
@@ -253,5 +255,7 @@ def _markdown(row: TableRow, name: str) -> str:
     if name not in row.cells:
         return "–"
     cell = row.cells[name]
+    digits = row.measure.digits
+    median = f" ({cell.middle(digits)})" if cell.count > 1 else ""
     verdict = f" {cell.verdict.sign} {cell.verdict.words}" if cell.verdict else ""
-    return cell.text(row.measure.digits) + verdict
+    return cell.main(digits) + median + verdict
