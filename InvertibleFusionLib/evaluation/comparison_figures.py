@@ -137,8 +137,8 @@ def _back_grid(measured: CaseMeasurement, name: str, turn: Upright, highest: flo
         if taken.spread is not None:
             panels.append(Panel(coloured(turn(taken.spread[number]), highest), f"spread of {contrast}"))
         rows.append((contrast, panels))
-    columns = ["source", "from the image alone", "error", "spread over draws"][: 3 if taken.spread is None else 4]
-    title = f"Taken apart again: {name}"
+    columns = ["source", "from the image alone", "error", "spread over samples"][: 3 if taken.spread is None else 4]
+    title = f"Decomposed from the image alone: {name}"
     return PanelGrid(title, columns, rows, _shape(turn, sources[0]), colour_bar(), highest)
 
 
@@ -164,11 +164,11 @@ def _lesion_back_grid(measured: CaseMeasurement, turn: Upright) -> PanelGrid:
         white = white_of(sources[number][None])
         panels: list[Panel | None] = [Panel(grey(turn(sources[number]), white), f"{contrast}, the lesion")]
         panels += [
-            Panel(grey(turn(each.sources[number]), white), f"{contrast} taken back by {name}, the lesion")
+            Panel(grey(turn(each.sources[number]), white), f"{contrast} decomposed by {name}, the lesion")
             for name, each in taken.items()
         ]
         rows.append((contrast, panels))
-    title = "The lesion, enlarged, taken back from the image alone"
+    title = "The lesion, enlarged, decomposed from the image alone"
     return PanelGrid(title, ["source", *taken], rows, _shape(turn, sources[0]))
 
 

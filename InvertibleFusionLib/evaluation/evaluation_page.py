@@ -24,7 +24,7 @@ from InvertibleFusionLib.volumes.writing import staged
 GROUPS = {
     "image": "the image",
     "lesion": "inside the lesion",
-    "sources": "the way back from the image alone",
+    "sources": "decomposition",
     "time": "time",
 }
 PACKAGES = ("torch", "numpy", "SimpleITK", "scipy", "torchmetrics")

@@ -212,13 +212,15 @@ class _Running:
             return values | way_back_values("from the real target alone", real.sources, sources, names, {})
         levels = 2**BITS - 1
         rounded = (np.round(outcome.images * levels) / levels).astype(np.float32)
+        alone, several = "from the image alone", f"mean of {self._samples} samples"
         where = {"head": head_of(sources), "lesion": lesion}
-        values = way_back_values(f"mean of {self._samples} draws", outcome.taken.sources, sources, names, where)
-        for how, images, draws in (
-            ("one draw", outcome.images, 1),
-            (f"mean of {self._samples} draws, image rounded to {BITS} bits", rounded, self._samples),
+        values = way_back_values(f"{alone}, {several}", outcome.taken.sources, sources, names, where)
+        for how, images, samples in (
+            ("one sample", outcome.images, 1),
+            (f"{several}, image rounded to {BITS} bits", rounded, self._samples),
         ):
-            values |= way_back_values(how, take_apart(images, given, draws).sources, sources, names, {})
+            taken = take_apart(images, given, samples)
+            values |= way_back_values(f"{alone}, {how}", taken.sources, sources, names, {})
         return values
 
     def _keep_spread(self, outcome: _Outcome, given: Slice) -> None:

@@ -128,7 +128,7 @@ def way_back_values(
     for where, mask in (("", np.ones(sources.shape[1:], np.bool_)), *masks.items()):
         for name, value in zip(names, _means(similarity, mask), strict=False):
             place = f", inside the {where}" if where else ""
-            values[Measure(f"SSIM of {name} taken back, {how}{place}", "higher", "sources")] = value
+            values[Measure(f"decomposition SSIM of {name} {how}{place}", "higher", "sources")] = value
     return values
 
 

@@ -30,7 +30,7 @@ def patient(tmp_path: Path) -> Path:
 MakeCase = Callable[..., EvaluationCase]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def blocks() -> MakeCase:
     """Makes slices of blocks: the second contrast is a function of the first, the last slice has a lesion."""
 
@@ -45,7 +45,7 @@ def blocks() -> MakeCase:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def case(blocks: MakeCase) -> EvaluationCase:
     """Three slices of two sources in memory, with a lesion on the last."""
     return blocks("someone", 0)

@@ -65,7 +65,7 @@ def test_the_lesions_contrast_is_that_of_the_source_it_is_taken_from(case: Evalu
 def test_a_perfect_way_back_and_what_is_rounded(case: EvaluationCase) -> None:
     (measured,) = measure([KNOWING], [case])
     values = by_name(measured, KNOWING.name)
-    back = {name: value for name, value in values.items() if "taken back" in name}
+    back = {name: value for name, value in values.items() if "decomposition" in name}
     assert len(back) == 2 * 4  # draws, one draw, rounded, inside the head
     assert list(back.values()) == pytest.approx([1] * 8)
     assert measured.calibrations[KNOWING.name]["T1"].within_one == 1
