@@ -3,20 +3,19 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from InvertibleFusionLib.errors import ConfigurationError, InferenceError
+from InvertibleFusionLib.evaluation.case_measures import calibrations_of, shown_slice, whole_values
 from InvertibleFusionLib.evaluation.cases import EvaluationCase
 from InvertibleFusionLib.evaluation.methods import Images, Method, Slice, TakenApart
 from InvertibleFusionLib.evaluation.slice_measures import (
     FUSION_TIME,
     WAY_BACK_TIME,
     Mask,
-    Measure,
     Values,
     default_metrics,
     fusion_values,
@@ -24,15 +23,13 @@ from InvertibleFusionLib.evaluation.slice_measures import (
     way_back_values,
 )
 from InvertibleFusionLib.inference.threads import in_order
-from InvertibleFusionLib.metrics.calibration import Calibration, calibration
+from InvertibleFusionLib.metrics.calibration import Calibration
 from InvertibleFusionLib.metrics.catalogue import Metric
-from InvertibleFusionLib.metrics.slice_consistency import slice_consistency
 from InvertibleFusionLib.metrics.structural_similarity import WINDOW
 from InvertibleFusionLib.training.validation import SAMPLES, head_of
 
 BITS = 12
 """The fused image is also taken apart after rounding to so many, as DICOM keeps."""
-CONSISTENCY = Measure("change from slice to slice, relative to the sources (1 as they do)", "", "image", 3)
 OnSlice = Callable[[int, int], None]
 
 
@@ -174,8 +171,8 @@ class _Running:
                     self._shown.taken[name] = outcome.taken
 
     def finished(self) -> CaseMeasurement:
-        whole = {name: _whole(self._case, np.stack(made)) for name, made in self._made.items()}
-        calibrations = {name: _calibrations(parts, self._case.sources) for name, parts in self._spreads.items()}
+        whole = {name: whole_values(self._case, np.stack(made)) for name, made in self._made.items()}
+        calibrations = {name: calibrations_of(parts, self._case.sources) for name, parts in self._spreads.items()}
         return CaseMeasurement(self._case, self._methods, self._rows, whole, calibrations, self._shown)
 
     def _apply(self, method: Method, given: Slice) -> _Outcome:
@@ -228,31 +225,6 @@ class _Running:
             head = head_of(given.sources)
             parts = [each[:, head] for each in (outcome.taken.sources, given.sources, outcome.taken.spread)]
             self._spreads.setdefault(outcome.method.name, []).append(np.stack(parts))
-
-
-def shown_slice(case: EvaluationCase) -> int:
-    """The slice to look at: the one with the largest lesion, else the middle one."""
-    if case.mask is not None and case.mask.any():
-        return int(case.mask.sum(axis=(1, 2)).argmax())
-    return len(case) // 2
-
-
-def _whole(case: EvaluationCase, made: NDArray[np.float32]) -> Values:
-    """Of all slices together; nothing where slices are missing in between."""
-    neighbours = all(second == first + 1 for first, second in pairwise(case.numbers))
-    if len(case) < 2 or not neighbours or case.grid is None:
-        return {}
-    wanted = range(len(case.sources), case.images.shape[1]) if case.targets else range(len(case.sources))
-    value = slice_consistency(made[:, 0], [case.images[:, number] for number in wanted])
-    return {CONSISTENCY: value} if np.isfinite(value) else {}
-
-
-def _calibrations(parts: Sequence[NDArray[np.float32]], names: Sequence[str]) -> dict[str, Calibration]:
-    """Parts are (taken back, sources and spread; contrasts; voxels of the head)."""
-    together = np.concatenate(parts, axis=2)[:, :, None]
-    if not together.size:
-        return {}
-    return {name: calibration(*together[:, number]) for number, name in enumerate(names)}
 
 
 def _checked(images: Images, method: Method, given: Slice, count: int) -> Images:

@@ -8,11 +8,13 @@ import pytest
 from skimage.metrics import structural_similarity
 
 from InvertibleFusionLib.errors import ConfigurationError, InferenceError
+from InvertibleFusionLib.evaluation.case_measures import CONSISTENCY
 from InvertibleFusionLib.evaluation.cases import EvaluationCase, one_case
-from InvertibleFusionLib.evaluation.measuring import CONSISTENCY, CaseMeasurement, measure
+from InvertibleFusionLib.evaluation.measuring import CaseMeasurement, measure
 from InvertibleFusionLib.evaluation.methods import Method, TakenApart, model_method
 from InvertibleFusionLib.evaluation.slice_measures import FUSION_TIME, metrics_named
-from InvertibleFusionLib.evaluation.tables import Table, TableRow, case_table, overall_table, write_slices
+from InvertibleFusionLib.evaluation.table_cells import TableRow
+from InvertibleFusionLib.evaluation.tables import Table, case_table, overall_table, write_slices
 from InvertibleFusionLib.evaluation.trivial_rules import fusion_rules, synthesis_rules
 from InvertibleFusionLib.models.model import Model
 
