@@ -186,3 +186,26 @@ def test_two_models_of_one_name_are_told_apart_by_their_files(
     assert {row["method"] for row in rows_of(patient)} >= {model_file.stem, "other"}
     assert evaluate(patient.name, "--models", str(other), str(other)) == 1
     assert "other" in capsys.readouterr().err
+
+
+def test_a_synthesis_model_with_rules_fitted_on_another_patient(
+    patient: Path, synthesis_file: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("T1Gd", "FLAIR"):
+        volume = Volume.read(patient / f"{name}.nii.gz")
+        volume.with_array(volume.array[:, ::-1] * 0.9).write(patient.parent / "other" / f"{name}.nii.gz")
+    out = patient.parent.parent / "measured"
+    model = str(synthesis_file("T1Gd", "FLAIR"))
+    arguments = ["evaluate", patient.name, "--models", model, "--data-folder", str(patient.parent), "--out", str(out)]
+    assert main([*arguments, "--fit-on", "other", "--mask", ""]) == 0
+    methods = {row["method"] for row in rows_of(patient)}
+    assert methods == {"copy of T1Gd", "linear fit", "lookup table", "tiny-t1gd-flair"}
+    best = [float(row["PSNR, dB"]) for row in rows_of(patient) if row["method"] == "lookup table"]
+    copied = [float(row["PSNR, dB"]) for row in rows_of(patient) if row["method"] == "copy of T1Gd"]
+    assert min(best) > max(copied) + 10
+    words = Page((out / "report.html").read_text(encoding="utf-8")).text
+    assert "decomposition SSIM of T1Gd from the real target alone" in words
+    assert "a synthetic image may show what is not there" in " ".join(words.split())
+    capsys.readouterr()
+    assert main([*arguments, "--fit-on", patient.name]) == 1
+    assert "fitted on some one, who cannot be measured" in capsys.readouterr().err

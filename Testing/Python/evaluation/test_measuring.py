@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from skimage.metrics import structural_similarity
 
 from InvertibleFusionLib.errors import ConfigurationError, InferenceError
@@ -187,8 +188,6 @@ def test_metrics_are_chosen_by_their_symbols(case: EvaluationCase) -> None:
 
 def test_a_model_gives_what_its_network_gives(model: Model) -> None:
     """Odd sizes are padded and cropped; kernels agree with the plain layers."""
-    import torch
-
     images = np.random.default_rng(0).random((1, 2, 24, 30)).astype(np.float32)
     ours = model_method(model, "ours", "cpu")
     (measured,) = measure([ours], [one_case("case", ["ADC", "FLAIR"], images)])
@@ -199,3 +198,18 @@ def test_a_model_gives_what_its_network_gives(model: Model) -> None:
     odd = one_case("odd", ["ADC", "FLAIR"], images[..., :23, :29])
     assert measure([ours], [odd])[0].shown.made["ours"].shape == (1, 23, 29)
     assert FUSION_TIME in measured.rows[0].values
+
+
+def test_several_threads_measure_the_same(model: Model, case: EvaluationCase) -> None:
+    methods = [*fusion_rules(), model_method(model, "ours", "cpu")]
+    (alone,) = measure(methods, [case])
+    torch.set_num_threads(3)
+    try:
+        (together,) = measure(methods, [case])
+    finally:
+        torch.set_num_threads(1)
+    for first, second in zip(alone.rows, together.rows, strict=True):
+        assert (first.method, first.label) == (second.method, second.label)
+        for found, value in first.values.items():
+            if found.group != "time":
+                assert second.values[found] == pytest.approx(value, abs=1e-5), found
