@@ -138,6 +138,7 @@ def _methods(
     from InvertibleFusionLib.evaluation.case_reading import read_cases
     from InvertibleFusionLib.evaluation.image_folders import image_folder
     from InvertibleFusionLib.evaluation.methods import model_method
+    from InvertibleFusionLib.evaluation.training_overlap import overlap_remarks
     from InvertibleFusionLib.evaluation.trivial_rules import fusion_rules, synthesis_rules
 
     remarks = []
@@ -151,7 +152,7 @@ def _methods(
         rules = fusion_rules()
     theirs = [image_folder(*_named_folder(text), cases) for text in options.images]
     ours = [model_method(model, name, options.device) for name, model in models.items()]
-    return [*rules, *ours, *theirs], remarks
+    return [*rules, *ours, *theirs], [*remarks, *overlap_remarks(ours, cases)]
 
 
 def _named_folder(text: str) -> tuple[str, Path]:
