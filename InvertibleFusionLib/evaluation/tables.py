@@ -9,7 +9,7 @@ import numpy as np
 
 from InvertibleFusionLib.evaluation.measuring import CaseMeasurement
 from InvertibleFusionLib.evaluation.methods import Method
-from InvertibleFusionLib.evaluation.paired_tests import holm, signed_rank
+from InvertibleFusionLib.evaluation.paired_tests import SIGNIFICANT, holm, signed_rank
 from InvertibleFusionLib.evaluation.slice_measures import Measure
 from InvertibleFusionLib.evaluation.table_cells import Cell, TableRow, Verdict
 from InvertibleFusionLib.training.validation import calibration_reading
@@ -45,6 +45,12 @@ class Table:
         return sum(cell.verdict is not None for row in self.rows for cell in row.cells.values())
 
     @property
+    def least_p(self) -> float:
+        """What the smallest p is at least: all pairs differ in one direction, times the number of tests."""
+        pairs = [cell.verdict.pairs for row in self.rows for cell in row.cells.values() if cell.verdict]
+        return min(1.0, self.tests * 2.0 ** (1 - max(pairs))) if pairs else 1.0
+
+    @property
     def notes(self) -> list[str]:
         """How to read the table, in sentences."""
         notes = [f"Mean ± standard deviation (median) over n {self.unit}."]
@@ -55,6 +61,10 @@ class Table:
                 "this table. "
                 "The best rule is chosen by its mean on the same data, which favours the rules."
             )
+            if self.least_p >= SIGNIFICANT:
+                notes.append(
+                    f"So few {self.unit} cannot show a difference here: no corrected p can be below {self.least_p:.3f}."
+                )
             if self.unit == "slices":
                 notes.append(NOT_INDEPENDENT)
         return notes

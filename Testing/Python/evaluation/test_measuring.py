@@ -122,6 +122,18 @@ def test_the_table_compares_with_the_best_rule(blocks: MakeCase) -> None:
     assert all(row.rule == "" for row in table.rows if row.measure.name.startswith(("EN", "AG", "SF", "time")))
     assert "not independent" in table.markdown()
     assert f"{table.tests} tests" in table.markdown()
+    assert "cannot show a difference" not in table.markdown()
+
+
+def test_too_few_slices_to_show_anything_are_said_to_be(case: EvaluationCase) -> None:
+    """Of three pairs the smallest p is 2 / 2³, before it is corrected."""
+    (measured,) = measure([*fusion_rules(), FIRST], [case], [])
+    table = case_table(measured)
+    found = row(table, "SSIM with T1").cells["first source"].verdict
+    assert found is not None
+    assert found.sign == "·"
+    assert found.p == pytest.approx(min(1, table.tests / 4))
+    assert f"no corrected p can be below {found.p:.3f}" in table.markdown()
 
 
 def test_cases_count_once_each_in_the_table_of_all(blocks: MakeCase) -> None:
