@@ -12,7 +12,8 @@ def run(options: Namespace, _: ArgumentParser) -> None:
     """Print the list, or one card."""
     import yaml
 
-    from InvertibleFusionLib.models.model_file import file_digest, read_card
+    from InvertibleFusionLib.models.card_file import read_card
+    from InvertibleFusionLib.models.model_file import file_digest
     from InvertibleFusionLib.models.shipped import model_path, shipped_cards
 
     if options.model:

@@ -3,16 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from InvertibleFusionLib._version import __version__
 from InvertibleFusionLib.errors import RecordMismatchError
-from InvertibleFusionLib.models.model import Model
 from InvertibleFusionLib.volumes.grid import Grid
 from InvertibleFusionLib.volumes.intensity import FittedScale
 from InvertibleFusionLib.volumes.volume import Volume
+
+if TYPE_CHECKING:  # records are read in Slicer before torch is there
+    from InvertibleFusionLib.models.model import Model
 
 NOTICE = "Research use only. Not certified for diagnosis."
 RECORD_VERSION = 1
@@ -65,7 +67,7 @@ class ForwardRecord:
     data: Mapping[str, Any]
 
 
-def new_record(task: str, model: Model, settings: Mapping[str, Any], sources: list[dict[str, Any]]) -> dict[str, Any]:
+def new_record(task: str, model: "Model", settings: Mapping[str, Any], sources: list[dict[str, Any]]) -> dict[str, Any]:
     """The record of a result made now."""
     return {
         "record_version": RECORD_VERSION,

@@ -15,13 +15,11 @@ from torch import Tensor
 
 from InvertibleFusionLib.errors import ConfigurationError, ModelFileError, OutputError
 from InvertibleFusionLib.models.card import ModelCard
+from InvertibleFusionLib.models.card_file import CARD_KEY, DIGEST_KEY, damaged, read_card_and_digest
 from InvertibleFusionLib.models.disentangled_gan import DisentangledGANConfiguration, DisentangledGenerator
 from InvertibleFusionLib.models.fusioninn import FusionINN, FusionINNConfiguration
 from InvertibleFusionLib.models.ivan import Ivan, IvanConfiguration
 from InvertibleFusionLib.models.model import FusionNetwork, Model, SynthesisNetwork
-
-CARD_KEY = "invertible_fusion_card"
-DIGEST_KEY = "invertible_fusion_sha256"
 
 ARCHITECTURES: dict[str, tuple[type[Any], type[Any]]] = {
     "fusioninn": (FusionINNConfiguration, FusionINN),
@@ -91,22 +89,14 @@ def write_tensors(tensors: dict[str, Tensor], metadata: dict[str, str], path: Pa
         raise OutputError(f"{path} could not be written: {error}.") from error
 
 
-def read_card(path: Path) -> ModelCard:
-    """The card alone, without reading the weights.
-
-    Raises:
-        ModelFileError: when the file is missing or not a model file of this library.
-    """
-    return _open(path)[0]
-
-
 def read_model(path: Path) -> Model:
     """Load a model file after checking its format, digest, and every tensor's name and shape.
 
     Raises:
         ModelFileError: missing, cut, changed, a pickle, of another kind, or weights that do not fit the architecture.
     """
-    card, tensors, digest = _open(path, with_tensors=True)
+    card, digest = read_card_and_digest(path)
+    tensors = _read_tensors(path)
     if tensor_digest(tensors) != digest:
         raise ModelFileError(
             f"The weights in {path} are not those that were saved (their digest differs). Get it again."
@@ -132,33 +122,14 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _open(path: Path, with_tensors: bool = False) -> tuple[ModelCard, dict[str, Tensor], str]:
+def _read_tensors(path: Path) -> dict[str, Tensor]:
     try:
-        if not path.is_file():
-            raise ModelFileError(f"There is no model file {path}. Check its name and folder.")
-        _refuse_pickle(path)
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            if CARD_KEY not in metadata or DIGEST_KEY not in metadata:
-                raise ModelFileError(f"{path} holds tensors but no description; it is not a model of this library.")
-            card = ModelCard.from_json(json.loads(metadata[CARD_KEY]))
-            tensors = {name: file.get_tensor(name) for name in file.keys()} if with_tensors else {}  # noqa: SIM118
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except OSError as error:
         raise ModelFileError(f"{path} cannot be read: {error.strerror or error}. Check its permissions.") from error
-    except (SafetensorError, json.JSONDecodeError) as error:
-        raise ModelFileError(f"{path} is not a model file, or is cut or damaged ({error}). Get it again.") from error
-    return card, tensors, metadata[DIGEST_KEY]
-
-
-def _refuse_pickle(path: Path) -> None:
-    with path.open("rb") as stream:
-        start = stream.read(9)
-    # A .safetensors file begins with the length of its header, any eight bytes, and then the header's "{".
-    if start[8:] != b"{" and (start[:2] == b"PK" or start[:1] == b"\x80"):
-        raise ModelFileError(
-            f"{path} is a PyTorch checkpoint, which can hold code; it is not opened. Convert it once with "
-            "invertible-fusion import-checkpoint, if you trust where it comes from."
-        )
+    except SafetensorError as error:
+        raise damaged(path, error) from error
 
 
 def _require_fits(card: ModelCard, network: FusionNetwork | SynthesisNetwork) -> None:

@@ -2,22 +2,27 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from InvertibleFusionLib.errors import ModelFileError
 from InvertibleFusionLib.models.card import ModelCard
-from InvertibleFusionLib.models.model import Model
-from InvertibleFusionLib.models.model_file import read_card, read_model
+from InvertibleFusionLib.models.card_file import read_card
+
+if TYPE_CHECKING:
+    from InvertibleFusionLib.models.model import Model
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
 DEFAULT_FUSION_MODEL = "fusioninn-t1gd-flair"
 
 
-def load_model(name_or_path: str | Path) -> Model:
+def load_model(name_or_path: str | Path) -> "Model":
     """Load a shipped model by its name, or any model file by its path.
 
     Raises:
         ModelFileError: unknown name (with the known ones), or a file that is not a sound model.
     """
+    from InvertibleFusionLib.models.model_file import read_model  # brings torch with it
+
     return read_model(model_path(name_or_path))
 
 

@@ -1,13 +1,11 @@
-"""What of a fusion or a decomposition can go into the scene, and how it shall look there."""
+"""What of a fusion, a synthesis or a decomposition can go into the scene, and how it shall look there."""
 
 import re
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from InvertibleFusionLib.inference.decomposition import Decomposition
-from InvertibleFusionLib.inference.fusion import Fusion
 from InvertibleFusionLib.inference.record import with_result
 from InvertibleFusionLib.mrml.provenance import GREY, PET, SHOWN, Look
 from InvertibleFusionLib.mrml.scene import require_in_scene
@@ -15,6 +13,11 @@ from InvertibleFusionLib.mrml.volumes import SceneSources, volume_in
 from InvertibleFusionLib.volumes.grid import same_grid
 from InvertibleFusionLib.volumes.resampling import resample
 from InvertibleFusionLib.volumes.volume import Volume
+
+if TYPE_CHECKING:  # the views need this module before torch is there
+    from InvertibleFusionLib.inference.decomposition import Decomposition
+    from InvertibleFusionLib.inference.fusion import Fusion
+    from InvertibleFusionLib.inference.synthesis import Synthesis
 
 SHOWN_SHARE = 99.9
 """Per cent of the differences that a difference's window holds; a few extremes would leave the others grey."""
@@ -25,7 +28,8 @@ class Outcome:
     """One result that can become a node.
 
     Attributes:
-        key: "fused", "latent"; "exact-1", "mean-1", "spread-1", "difference-1" and so on, by the source's number.
+        key: "fused", "latent"; "synthetic-1" and so on, by the output's number; "exact-1", "mean-1", "round-trip-1",
+            "from-target-1", "spread-1", "difference-1" and so on, by the source's number.
         volume: its voxels; its record is the node's.
         look: of the node.
     """
@@ -40,7 +44,7 @@ class Outcome:
         return dict(self.volume.record or {})
 
 
-def fusion_outcomes(fusion: Fusion, sources: SceneSources) -> list[Outcome]:
+def fusion_outcomes(fusion: "Fusion", sources: SceneSources) -> list[Outcome]:
     """The fused image and its latent.
 
     Their records also keep how the sources looked, so that a decomposition looks the same when they are gone.
@@ -54,7 +58,26 @@ def fusion_outcomes(fusion: Fusion, sources: SceneSources) -> list[Outcome]:
     return outcomes
 
 
-def decomposition_outcomes(decomposition: Decomposition) -> list[Outcome]:
+def synthesis_outcomes(synthesis: "Synthesis", sources: SceneSources) -> list[Outcome]:
+    """Every synthetic image, and the latent of a network that runs backwards.
+
+    A PET image in grey is shown in the colours of PET; one in colour has its colours already.
+    """
+    shown = [Look.of_node(node).to_json() for node in sources.nodes]
+    volumes = {f"synthetic-{number}": volume for number, volume in enumerate(synthesis.images, 1)}
+    if synthesis.latent is not None:
+        volumes["latent"] = synthesis.latent
+    outcomes = []
+    for key, volume in volumes.items():
+        record = dict(volume.record or {})
+        record["sources"] = [{**source, SHOWN: look} for source, look in zip(record["sources"], shown, strict=True)]
+        grey_pet = key != "latent" and volume.components == 1 and is_positron_emission(volume.name)
+        look = Look(1.0, 0.5, PET) if grey_pet else Look()
+        outcomes.append(Outcome(key, replace(volume, record=record), look))
+    return outcomes
+
+
+def decomposition_outcomes(decomposition: "Decomposition") -> list[Outcome]:
     """Every source as it was recovered, with its source's look, and the spreads."""
     outcomes = []
     for number, estimate in enumerate(decomposition.sources, 1):
@@ -65,7 +88,7 @@ def decomposition_outcomes(decomposition: Decomposition) -> list[Outcome]:
     return outcomes
 
 
-def difference_outcome(decomposition: Decomposition, number: int, source: Any, parent: Any) -> Outcome:
+def difference_outcome(decomposition: "Decomposition", number: int, source: Any, parent: Any) -> Outcome:
     """Recovered minus original, in the source's units, on the fused image's grid; shown with zero in the middle.
 
     Args:
@@ -104,7 +127,7 @@ def _outcome(number: int, volume: Volume, look: Look) -> Outcome:
     return Outcome(f"{kind}-{number}", volume, look)
 
 
-def _look_of_source(decomposition: Decomposition, number: int, volume: Volume) -> Look:
+def _look_of_source(decomposition: "Decomposition", number: int, volume: Volume) -> Look:
     sources = decomposition.record["sources"]
     if sources and SHOWN in sources[number - 1]:
         return Look.from_json(sources[number - 1][SHOWN])

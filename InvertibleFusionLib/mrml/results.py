@@ -31,6 +31,8 @@ FUSED = "InvertibleFusion.fused"
 """Node reference from a latent and from whatever was decomposed to the fused image."""
 LATENT = "InvertibleFusion.latent"
 """Node reference from a fused image to its latent."""
+IMAGES = ("fused", "synthetic-1")
+"""Keys of the result that the others of a run belong to; that of a synthesis stands where the fused image does."""
 
 
 @dataclass(frozen=True)
@@ -193,12 +195,13 @@ def _folder(scene: Any, place: Place, undo: ExitStack) -> int:
 
 def _connect(nodes: Mapping[str, Any], place: Place) -> None:
     """Let results know what they were made of and what belongs to them; saved with the scene."""
-    fused = nodes.get("fused", place.fused)
-    for key, node in nodes.items():
+    made = next((nodes[key] for key in IMAGES if key in nodes), None)
+    fused = made or place.fused
+    for node in nodes.values():
         for number, source in enumerate(place.sources, 1):
             if source.GetScene() is not None:  # else deleted during the run
                 node.SetNodeReferenceID(SOURCE.format(number=number), source.GetID())
-        if key != "fused" and fused is not None:
+        if node is not fused and fused is not None:
             node.SetNodeReferenceID(FUSED, fused.GetID())
-    if "fused" in nodes and "latent" in nodes:
-        nodes["fused"].SetNodeReferenceID(LATENT, nodes["latent"].GetID())
+    if made is not None and "latent" in nodes:
+        made.SetNodeReferenceID(LATENT, nodes["latent"].GetID())

@@ -21,6 +21,8 @@ class View(StrEnum):
     SPREAD = "spread"
 
 
+DECOMPOSED_KINDS = ("exact", "mean", "round-trip", "from-target")
+
 HOW_TO_GET = {
     View.SOURCE: "Load and choose it.",
     View.FUSED: "Fuse the sources first.",
@@ -80,7 +82,7 @@ def family_of(fused: Any) -> Family:
         if node.GetNodeReference(FUSED) is not fused:
             continue
         result = (record_of(node) or {}).get("result", {})
-        kind = "decomposed" if result.get("kind") in ("exact", "mean") else result.get("kind")
+        kind = "decomposed" if result.get("kind") in DECOMPOSED_KINDS else result.get("kind")
         if kind in found:
             found[kind][int(result["source"])] = node
     return Family(

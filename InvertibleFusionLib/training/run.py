@@ -17,7 +17,8 @@ from lightning_fabric import Fabric
 from InvertibleFusionLib._version import __version__
 from InvertibleFusionLib.errors import ConfigurationError, InferenceError, OutputError
 from InvertibleFusionLib.models.card import ModelCard
-from InvertibleFusionLib.models.model_file import file_digest, read_card, read_model, save_model
+from InvertibleFusionLib.models.card_file import read_card
+from InvertibleFusionLib.models.model_file import file_digest, read_model, save_model
 from InvertibleFusionLib.training.configuration import MACHINE, TrainingConfiguration, plain, require_same_run
 from InvertibleFusionLib.training.curves import Curves, recording
 from InvertibleFusionLib.training.data import (

@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from InvertibleFusionLib.errors import ConfigurationError
-from InvertibleFusionLib.models.model_file import DIGEST_KEY, tensor_digest, write_tensors
+from InvertibleFusionLib.models.card_file import DIGEST_KEY
+from InvertibleFusionLib.models.model_file import tensor_digest, write_tensors
 from InvertibleFusionLib.training.objective import Objective
 from InvertibleFusionLib.training.schedule import Progression
 

@@ -87,3 +87,14 @@ def test_nothing_prints_but_the_commands() -> None:
             continue
         calls = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
         assert not [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "print"], path
+
+
+def test_what_slicer_shows_before_torch_is_installed_needs_neither_torch_nor_safetensors() -> None:
+    pytest.importorskip("slicer", reason="slicer-core is not installed; it has wheels for Python 3.10 to 3.13")
+    code = (
+        "import sys; sys.modules.update(torch=None, safetensors=None);"
+        "from InvertibleFusionLib.mrml import grids, layout, preview, results, shown_slice, views, volumes;"
+        "from InvertibleFusionLib.models.shipped import shipped_cards; print(len(shipped_cards()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout.split()[-1]) > 0

@@ -9,9 +9,10 @@ from safetensors.torch import load_file, save_file
 
 from InvertibleFusionLib.errors import ConfigurationError, ModelFileError, OutputError
 from InvertibleFusionLib.models.card import ModelCard
+from InvertibleFusionLib.models.card_file import CARD_KEY, DIGEST_KEY, read_card
 from InvertibleFusionLib.models.fusioninn import PRESETS, FusionINN
 from InvertibleFusionLib.models.ivan import Ivan, IvanConfiguration
-from InvertibleFusionLib.models.model_file import CARD_KEY, DIGEST_KEY, read_card, read_model, save_model
+from InvertibleFusionLib.models.model_file import read_model, save_model
 from InvertibleFusionLib.models.shipped import fusion_model_for, load_model, shipped_cards, shipped_models
 
 

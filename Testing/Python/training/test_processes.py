@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 import InvertibleFusionLib
-from InvertibleFusionLib.models.model_file import read_card
+from InvertibleFusionLib.models.card_file import read_card
 from InvertibleFusionLib.training.configuration import TrainingConfiguration
 from InvertibleFusionLib.training.curves import read_curves
 from InvertibleFusionLib.training.run import train_model

@@ -18,8 +18,8 @@ from safetensors.torch import load_file
 
 import InvertibleFusionLib
 from InvertibleFusionLib.errors import ConfigurationError, InferenceError
+from InvertibleFusionLib.models.card_file import read_card
 from InvertibleFusionLib.models.fusioninn import FusionINNConfiguration
-from InvertibleFusionLib.models.model_file import read_card
 from InvertibleFusionLib.training import recipe
 from InvertibleFusionLib.training.configuration import TrainingConfiguration
 from InvertibleFusionLib.training.data import DataSource

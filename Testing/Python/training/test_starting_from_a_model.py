@@ -6,8 +6,9 @@ import torch
 from safetensors.torch import load_file
 
 from InvertibleFusionLib.errors import ConfigurationError, ModelFileError
+from InvertibleFusionLib.models.card_file import read_card
 from InvertibleFusionLib.models.fusioninn import FusionINNConfiguration
-from InvertibleFusionLib.models.model_file import file_digest, read_card
+from InvertibleFusionLib.models.model_file import file_digest
 from InvertibleFusionLib.training.configuration import TrainingConfiguration
 from InvertibleFusionLib.training.run import train_model
 

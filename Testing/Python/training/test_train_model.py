@@ -16,8 +16,8 @@ from safetensors.torch import load_file
 from InvertibleFusionLib import Volume, fuse, load_model
 from InvertibleFusionLib.cli import main
 from InvertibleFusionLib.errors import ConfigurationError, OutputError
+from InvertibleFusionLib.models.card_file import read_card
 from InvertibleFusionLib.models.fusioninn import FusionINNConfiguration
-from InvertibleFusionLib.models.model_file import read_card
 from InvertibleFusionLib.training import recipe
 from InvertibleFusionLib.training.configuration import TrainingConfiguration
 from InvertibleFusionLib.training.curves import read_curves
