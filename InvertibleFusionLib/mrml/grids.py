@@ -29,6 +29,18 @@ def describe_grids(nodes: Sequence[Any], reference: int = 0) -> tuple[bool, str]
     return not sentences, " ".join(sentences) or f"All volumes lie on the grid of {target.GetName()}."
 
 
+def lies_apart(nodes: Sequence[Any], reference: int = 0) -> bool:
+    """Whether any node has nothing in common with the grid of number ``reference``, so that resampling is no help.
+
+    Raises:
+        UnsuitableVolumeError: as ``describe_grids``.
+    """
+    parent = shared_parent(nodes)
+    grid = _grid_in(nodes[reference], parent)
+    others = [_grid_in(node, parent) for node in nodes]
+    return grid is not None and any(other is not None and coverage(other, grid) == 0 for other in others)
+
+
 def _difference(grid: Grid | None, target: Any, node: Any, parent: Any) -> str:
     name, reference = node.GetName(), target.GetName()
     own = _grid_in(node, parent)

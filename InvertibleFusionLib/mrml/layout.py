@@ -63,6 +63,12 @@ def fill(scene: Any, panes: Mapping[str, Layers], like: Any) -> None:
             composite.SetHotLinkedControl(1)
 
 
+def ordinary_composites(scene: Any) -> list[Any]:
+    """The slice composite nodes of all views but those of the compare layout."""
+    ours = VIEW_NAME.format(number="")
+    return [node for node in composites_of(scene) if not str(node.GetLayoutName()).startswith(ours)]
+
+
 def _place(slice_node: Any, like: Any) -> None:
     """The same plane and as many mm per pixel's width of the view."""
     slice_node.GetSliceToRAS().DeepCopy(like.GetSliceToRAS())

@@ -1,11 +1,13 @@
 """Which slice of a volume a slice view shows."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from InvertibleFusionLib.mrml.geometry import LPS_FROM_RAS, array_from_matrix, between
+from InvertibleFusionLib.mrml.scene import nodes_of_class
 from InvertibleFusionLib.volumes.slices import SliceStack
 
 NEARLY_DEGREES = 5.0
@@ -46,6 +48,25 @@ def shown_slice(slice_node: Any, stack: SliceStack, parent: Any, name: str) -> S
     cosine = min(abs(float(axis @ lps @ ahead)) / float(np.linalg.norm(ahead)), 1.0)
     degrees = float(np.degrees(np.arccos(cosine)))
     return ShownSlice(index, _note(slice_node.GetName(), degrees, exact, index, stack.count, name))
+
+
+def slice_to_show(slice_nodes: Sequence[Any], stack: SliceStack, parent: Any, name: str) -> ShownSlice:
+    """What the first view shows that really shows a slice; where none does, what is nearest in the first of them.
+
+    Args:
+        slice_nodes: of the views, at least one.
+        stack: as for ``shown_slice``.
+        parent: as for ``shown_slice``.
+        name: as for ``shown_slice``.
+    """
+    found = [shown_slice(node, stack, parent, name) for node in slice_nodes]
+    return next((shown for shown in found if not shown.note), found[0])
+
+
+def visible_slice_nodes(scene: Any) -> list[Any]:
+    """The slice nodes of the views in the current layout; all of them where no layout says so."""
+    nodes = list(nodes_of_class(scene, "vtkMRMLSliceNode"))
+    return [node for node in nodes if node.IsMappedInLayout()] or nodes
 
 
 def _note(view: str, degrees: float, exact: float, index: int, count: int, name: str) -> str:

@@ -19,6 +19,7 @@ from InvertibleFusionLib.mrml.images import array_of
 from InvertibleFusionLib.mrml.provenance import record_of, statements_of_file, units_of
 from InvertibleFusionLib.mrml.scene import nodes_of_class, require_in_scene
 from InvertibleFusionLib.volumes.grid import Grid
+from InvertibleFusionLib.volumes.slices import Axis, SliceStack, slice_axis
 from InvertibleFusionLib.volumes.volume import Volume
 
 READABLE = ("vtkMRMLScalarVolumeNode", "vtkMRMLLabelMapVolumeNode", "vtkMRMLVectorVolumeNode")
@@ -128,6 +129,26 @@ def moved_grid(node: Any, way: Between) -> Grid | None:
     if way.matrix is None or not is_lattice(way.matrix @ ijk_to_ras(node)):
         return None
     return grid_from_matrix(way.matrix @ ijk_to_ras(node), node.GetImageData().GetDimensions(), node.GetName())
+
+
+def stack_of_results(nodes: Sequence[Any], reference: int, axis: Axis) -> tuple[SliceStack, Any] | None:
+    """How the results of sources will be cut into slices, and the transform node above them. No voxel is read.
+
+    Args:
+        nodes: the sources.
+        reference: number from 0 of the one whose grid the results get.
+        axis: along which slices run.
+
+    Returns:
+        None where a transform bends the reference, so that only hardening tells.
+
+    Raises:
+        UnsuitableVolumeError: what is no volume, or is empty, 4-D or sheared.
+    """
+    parent, node = shared_parent(nodes), nodes[reference]
+    own_grid(node)  # refuses what has none
+    grid = moved_grid(node, between(node.GetParentTransformNode(), parent))
+    return None if grid is None else (SliceStack(grid, slice_axis(grid, axis), 1), parent)
 
 
 def _checked(node: Any) -> Any:

@@ -1,0 +1,51 @@
+"""Records as sentences for people who want to know how a result came to be."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from InvertibleFusionLib.inference.record import NOTICE
+
+WHAT_WAS_DONE = {
+    "fuse": "Fused from",
+    "synthesize": "Synthesized from",
+    "decompose": "Decomposed; the sources were",
+}
+SHOWN_SETTINGS = ("way", "reference", "samples", "seed", "certify", "device", "precision", "kernel", "batch_size")
+
+
+def record_in_words(record: Mapping[str, Any]) -> str:
+    """What a record says, one statement a line; what it does not say is left out."""
+    model, result = record.get("model", {}), record.get("result", {})
+    sources = " + ".join(_source(source) for source in record.get("sources", [])) or "not known"
+    lines = [str(result.get("name", ""))] if result.get("name") else []
+    lines.append(f"{WHAT_WAS_DONE.get(str(record.get('task')), 'Made from')} {sources}.")
+    if model:
+        trained = " + ".join(model.get("trained_on", []))
+        digest = str(model.get("sha256", ""))[:12]
+        lines.append(f"Model {model.get('name')} (sha256 {digest}…)" + (f", trained on {trained}." if trained else "."))
+    settings = record.get("settings", {})
+    said = [
+        f"{key.replace('_', ' ')} {settings[key]}" for key in SHOWN_SETTINGS if settings.get(key) not in (None, False)
+    ]
+    if said:
+        lines.append(f"Settings: {', '.join(said)}.")
+    if record.get("synthetic"):
+        lines.append("SYNTHETIC: a network made it, no scanner.")
+    lines += [str(warning) for warning in record.get("warnings", [])]
+    lines += [_certificate(entry) for entry in record.get("certificate", [])]
+    lines.append(f"Made {record.get('created', 'at an unknown time')} with {record.get('library', 'another program')}.")
+    lines.append(str(record.get("notice", NOTICE)))
+    return "\n".join(lines)
+
+
+def _source(source: Mapping[str, Any]) -> str:
+    resampled = source.get("resampled")
+    if not resampled:
+        return str(source.get("name"))
+    return f"{source.get('name')} (resampled onto {resampled.get('onto')}, {resampled.get('coverage', 0):.0%} covered)"
+
+
+def _certificate(entry: Mapping[str, Any]) -> str:
+    if entry.get("bit_for_bit"):
+        return f"Certified: {entry.get('source')} comes back bit for bit."
+    return f"Not certified: {entry.get('source')} has fractional values."

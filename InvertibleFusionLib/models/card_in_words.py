@@ -1,0 +1,66 @@
+"""A model's card as sentences for people who choose a model."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from InvertibleFusionLib.models.card import ModelCard
+
+FEW_METRICS = 4
+"""So many measured figures are told; the command ``models NAME`` shows all of them."""
+CALIBRATED_WITHIN = 1.25
+"""A spread that needs at most this factor, or its inverse, to be as large as the error is called calibrated."""
+
+
+def card_in_words(card: ModelCard) -> str:
+    """What a model does, is meant for, learnt from and was measured on, one statement a line."""
+    verb = "Fuses" if card.task == "fusion" else "Synthesizes"
+    made = "" if card.task == "fusion" else f"{' + '.join(card.outputs)} from "
+    lines = [f"{verb} {made}{' + '.join(card.inputs)} ({card.architecture}).", card.intended_use]
+    trained = [str(source["name"]) for source in card.training.get("data", [])]
+    if trained:
+        lines.append(f"Trained on: {'; '.join(trained)}.")
+    told = [metric for metric in card.metrics if "mean" in metric][:FEW_METRICS]
+    lines += [f"{metric['name']}: {metric['mean']:.3g} ± {metric['standard_deviation']:.2g}" for metric in told]
+    if told:
+        lines.append(f"Measured on: {told[0]['data']}.")
+    return "\n".join(lines)
+
+
+def contrast_warning(card: ModelCard, names: Sequence[str]) -> str:
+    """A sentence where the sources do not go by the names of the contrasts that the model was trained on; else empty.
+
+    Args:
+        card: of the model.
+        names: of the chosen sources, in their order. A longer name that has the contrast among its words will do.
+    """
+    if len(names) == len(card.inputs) and all(map(_is_contrast, names, card.inputs)):
+        return ""
+    known, given = " + ".join(card.inputs), " + ".join(names)
+    trained = f"{card.name} was trained on {known}, in this order; the sources are called {given}."
+    if card.task == "fusion":
+        return f"{trained} They come back exactly all the same, but the fused image may be less good."
+    return f"{trained} From other contrasts the synthetic image may show what is not there."
+
+
+def spread_statement(card: ModelCard) -> str:
+    """What the spread of a decomposition tells, and whether it was found to be as large as the error."""
+    meaning = "The spread says where the fused image alone tells little."
+    measured = [metric for metric in card.metrics if "reliability" in metric]
+    if not measured:
+        return f"{meaning} Whether it is as large as the error was not measured for {card.name}."
+    factors = [metric["scale"] for metric in measured]
+    if all(factor and 1 / CALIBRATED_WITHIN <= factor <= CALIBRATED_WITHIN for factor in factors):
+        return f"{meaning} It was about as large as the error where {card.name} was measured."
+    times = " and ".join(f"{factor:.2g}" if factor else "infinitely" for factor in factors)
+    return f"{meaning} It is not calibrated: errors were {times} times as large where {card.name} was measured."
+
+
+def fits_contrasts(card: ModelCard, names: Sequence[Any]) -> bool:
+    """Whether the sources go by the names of the model's contrasts, in its order."""
+    return not contrast_warning(card, names)
+
+
+def _is_contrast(name: str, contrast: str) -> bool:
+    """Whether a name has the contrast among its words: "sub-03_ADC" is an ADC, "T1Gd" no T1."""
+    words = "".join(letter if letter.isalnum() else " " for letter in name.casefold()).split()
+    return contrast.casefold() in (name.casefold(), *words)
