@@ -5,6 +5,9 @@ RUN := $(VENV)/bin
 
 .PHONY: test test-slicer demo bench lint clean
 
+# With SLICER_SOURCE=/path/to/a/checkout/of/Slicer the panel runs on Slicer's own Python in place of stand-ins.
+export SLICER_SOURCE
+
 test: $(VENV)/installed lint
 	$(RUN)/python -m pytest
 

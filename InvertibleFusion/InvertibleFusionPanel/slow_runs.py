@@ -1,0 +1,128 @@
+"""What a slow run asks of the command line, and what becomes of its files."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import slicer
+
+from InvertibleFusionLib.models.shipped import model_path
+from InvertibleFusionLib.mrml.scene import require_in_scene
+from InvertibleFusionLib.mrml.views import family_of
+from InvertibleFusionLib.mrml.volumes import fused_from_nodes, sources_from_nodes
+from InvertibleFusionLib.volumes.volume import Volume
+from InvertibleFusionPanel import choices
+from InvertibleFusionPanel.command_line import Command, canRun
+from InvertibleFusionPanel.parameters import Precision, Task
+
+SLOW_SECONDS = 0.15
+"""Of a slice: longer than this the window visibly stops."""
+WORTH_SECONDS = 10.0
+"""What is left to do must take longer than starting Python and torch once more."""
+SLICES_TO_JUDGE = 3
+
+
+@dataclass(frozen=True)
+class SlowRun:
+    """A run that a process of its own does.
+
+    Attributes:
+        command: for the process.
+        finish: takes the folder of its results and puts them into the scene; gives the nodes by key.
+        then: makes the run that follows, of the nodes; None where nothing does.
+    """
+
+    command: Command
+    finish: Callable[[Path], dict[str, Any]]
+    then: Callable[[Any], "SlowRun"] | None = None
+
+
+def isWorthAProcess(parameters: Any, finished: Any, sinceFirst: float) -> bool:
+    """Whether to go on in a process, judged by the first slices. The command line knows no precision and batch."""
+    if finished.done < SLICES_TO_JUDGE or parameters.precision is not Precision.AUTO or parameters.batchSize:
+        return False
+    pace = sinceFirst / (finished.done - 1)
+    return pace > SLOW_SECONDS and pace * (finished.total - finished.done) > WORTH_SECONDS and canRun()
+
+
+def slowRun(logic: Any, parameters: Any) -> SlowRun:
+    """The chosen run as one for a process.
+
+    Raises:
+        InvertibleFusionError: as the runs of ``mrml.runs`` at their beginning.
+    """
+    offered = logic.chosenModel(parameters)
+    model = model_path(offered.key)
+    if parameters.task is Task.DECOMPOSE:
+        return _backward(model, parameters, parameters.result)
+    nodes = choices.chosenSources(parameters, offered.card)
+    way = choices.forward(parameters, len(nodes), None)
+    sources = sources_from_nodes(nodes)
+    options = [f"--reference={way.reference + 1}", f"--axis={way.axis}", f"--device={way.settings.device}"]
+    options += ["--resample"] if way.resample else []
+    options += ["--certify"] if way.certify else []
+    task = "fuse" if parameters.task is Task.FUSE else "synthesize"
+
+    def finish(folder: Path) -> dict[str, Any]:
+        for node in nodes:
+            require_in_scene(node, "source of this run")
+        return _putForward(folder, sources, way, parameters.task)
+
+    then = (lambda fused: _backward(model, parameters, fused)) if choices.goesBack(parameters) else None
+    return SlowRun(Command(task, model, sources.volumes, options), finish, then)
+
+
+def _backward(model: Path, parameters: Any, fused: Any) -> SlowRun:
+    way = choices.backward(parameters, None)
+    image, latent = fused_from_nodes(fused, family_of(fused).latent if way.exact else None)
+    options = [f"--samples={way.samples}", f"--seed={way.seed}", f"--device={way.settings.device}"]
+    options += ["--certify"] if way.certify else []
+
+    def finish(folder: Path) -> dict[str, Any]:
+        from InvertibleFusionLib.mrml.runs import put_decomposition
+
+        require_in_scene(fused, "image of this run")
+        return put_decomposition(slicer.mrmlScene, _decomposition(folder), fused, way)
+
+    return SlowRun(Command("decompose", model, [image], options, latent), finish)
+
+
+def _putForward(folder: Path, sources: Any, way: Any, task: Task) -> dict[str, Any]:
+    from InvertibleFusionLib.inference.fusion import Fusion
+    from InvertibleFusionLib.inference.synthesis import Synthesis
+    from InvertibleFusionLib.mrml import runs
+
+    if task is Task.FUSE:
+        image, latent = _read(folder / "fused.nrrd"), _read(folder / "latent.nrrd")
+        return runs.put_fusion(slicer.mrmlScene, Fusion(image, latent, _record(image)), sources, way)
+    kept = _read(folder / "latent.nrrd") if (folder / "latent.nrrd").is_file() else None
+    images = sorted((_read(path) for path in folder.glob("synthetic-*.nrrd")), key=lambda each: _number(each, "output"))
+    return runs.put_synthesis(slicer.mrmlScene, Synthesis(tuple(images), kept, _record(images[0])), sources, way)
+
+
+def _decomposition(folder: Path) -> Any:
+    from InvertibleFusionLib.inference.decomposition import Decomposition, Estimate
+
+    means: dict[int, Volume] = {}
+    spreads: dict[int, Volume] = {}
+    for volume in map(_read, folder.glob("*.nrrd")):
+        kind = (volume.record or {})["result"]["kind"]
+        (spreads if kind == "spread" else means)[_number(volume, "source")] = volume
+    estimates = [Estimate(means[number], spreads.get(number)) for number in sorted(means)]
+    return Decomposition(estimates, _record(estimates[0].mean))
+
+
+def _read(path: Path) -> Volume:
+    """A result under the name that its record gives it."""
+    volume = Volume.read(path)
+    return volume.renamed(str((volume.record or {})["result"]["name"]))
+
+
+def _number(volume: Volume, key: str) -> int:
+    return int((volume.record or {})["result"][key])
+
+
+def _record(volume: Volume) -> dict[str, Any]:
+    """The record of the run that a result came from."""
+    return {key: value for key, value in (volume.record or {}).items() if key != "result"}

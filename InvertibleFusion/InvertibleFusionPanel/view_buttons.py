@@ -1,0 +1,120 @@
+"""Showing sources and results in place, by a click or a shortcut."""
+
+from collections.abc import Callable
+from typing import Any
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from InvertibleFusionLib.errors import InvertibleFusionError
+from InvertibleFusionLib.mrml.layout import LAYOUT_ID, compare, ordinary_composites
+from InvertibleFusionLib.mrml.scene import nodes_of_class
+from InvertibleFusionLib.mrml.shown_slice import visible_slice_nodes
+from InvertibleFusionLib.mrml.views import HOW_TO_GET, Family, Layers, View, layers_of, show
+
+BUTTONS = (
+    ("source1Button", View.SOURCE, 1, "Alt+1"),
+    ("source2Button", View.SOURCE, 2, "Alt+2"),
+    ("fusedButton", View.FUSED, 1, "Alt+3"),
+    ("decomposed1Button", View.DECOMPOSED, 1, "Alt+4"),
+    ("decomposed2Button", View.DECOMPOSED, 2, "Alt+5"),
+    ("difference1Button", View.DIFFERENCE, 1, "Alt+6"),
+    ("difference2Button", View.DIFFERENCE, 2, "Alt+7"),
+    ("spread1Button", View.SPREAD, 1, "Alt+8"),
+    ("spread2Button", View.SPREAD, 2, "Alt+9"),
+)
+"""Widget, what it shows, of which source, and its shortcut."""
+COMPARE_SHORTCUT = "Alt+0"
+
+
+class ViewButtons:
+    """The buttons of the section View and their shortcuts, which act only while the panel has the focus.
+
+    Args:
+        uiWidget: the panel's widget, which the shortcuts belong to.
+        ui: its children by name.
+        family: gives what there is to show.
+        say: takes a sentence.
+    """
+
+    def __init__(self, uiWidget: Any, ui: Any, family: Callable[[], Family], say: Callable[[str], None]) -> None:
+        self._ui, self._family, self._say = ui, family, say
+        self._layoutBefore: int | None = None
+        self._shortcuts: list[Any] = []
+        for name, view, number, keys in BUTTONS:
+            act = self._act(view, number)
+            getattr(ui, name).connect("clicked(bool)", act)
+            self._addShortcut(uiWidget, keys, act)
+        ui.compareButton.connect("clicked(bool)", self.toggleCompare)
+        self._addShortcut(uiWidget, COMPARE_SHORTCUT, lambda: ui.compareButton.click())
+
+    def update(self, spreadStatement: str) -> None:
+        """Enable what can be shown; tooltips say how to get the rest.
+
+        Args:
+            spreadStatement: what the model's card says of the spread.
+        """
+        family = self._family()
+        for name, view, number, keys in BUTTONS:
+            button = getattr(self._ui, name)
+            present = self._layers(family, view, number) is not None
+            button.enabled = present
+            how = _("Show in place. Shortcut: {keys}.").format(keys=keys) if present else HOW_TO_GET[view]
+            button.toolTip = f"{how} {spreadStatement}".strip() if view is View.SPREAD else how
+        self._ui.compareButton.enabled = family.fused is not None or len(family.sources) > 1
+        self._ui.compareButton.toolTip = _("All of them side by side, linked. Shortcut: {keys}.").format(
+            keys=COMPARE_SHORTCUT
+        )
+        layout = next(nodes_of_class(slicer.mrmlScene, "vtkMRMLLayoutNode"), None)
+        self._ui.compareButton.checked = layout is not None and layout.GetViewArrangement() == LAYOUT_ID
+
+    def show(self, view: View, number: int = 1) -> None:
+        """Show something in all slice views but those of the compare layout; slice and zoom stay."""
+        try:
+            show(ordinary_composites(slicer.mrmlScene), layers_of(self._family(), view, number))
+        except InvertibleFusionError as error:
+            self._say(str(error))
+
+    def toggleCompare(self, _checked: bool = False) -> None:
+        """Switch to the compare layout, or back to the layout before."""
+        layout = next(nodes_of_class(slicer.mrmlScene, "vtkMRMLLayoutNode"), None)
+        views = visible_slice_nodes(slicer.mrmlScene)
+        if layout is None or not views:
+            self._say(_("There are no slice views to compare in."))
+        elif layout.GetViewArrangement() == LAYOUT_ID:
+            layout.SetViewArrangement(self._layoutBefore or slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
+        else:
+            self._layoutBefore = compare(slicer.mrmlScene, self.panes(), views[0])
+
+    def panes(self) -> dict[str, Layers]:
+        """What the compare layout shows, by label."""
+        family, panes = self._family(), {}
+        for name, view, number, _keys in BUTTONS:
+            layers = self._layers(family, view, number)
+            if layers is not None:
+                panes[getattr(self._ui, name).text] = layers
+        return panes
+
+    def cleanup(self) -> None:
+        """Take the shortcuts away; they would outlive a reload."""
+        for shortcut in self._shortcuts:
+            shortcut.setParent(None)
+            shortcut.deleteLater()
+        self._shortcuts = []
+
+    def _act(self, view: View, number: int) -> Callable[..., None]:
+        return lambda *_: self.show(view, number)
+
+    def _addShortcut(self, uiWidget: Any, keys: str, act: Callable[..., None]) -> None:
+        shortcut = qt.QShortcut(qt.QKeySequence(keys), uiWidget)
+        shortcut.setContext(qt.Qt.WidgetWithChildrenShortcut)
+        shortcut.connect("activated()", act)
+        self._shortcuts.append(shortcut)
+
+    @staticmethod
+    def _layers(family: Family, view: View, number: int) -> Layers | None:
+        try:
+            return layers_of(family, view, number)
+        except InvertibleFusionError:
+            return None

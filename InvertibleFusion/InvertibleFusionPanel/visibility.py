@@ -1,0 +1,43 @@
+"""Which widgets a task needs."""
+
+from typing import Any
+
+from InvertibleFusionPanel.parameters import Task, Way
+
+SOURCE_WIDGETS = (
+    ("thirdSourceLabel", "thirdSourceSelector"),
+    ("fourthSourceLabel", "fourthSourceSelector"),
+)
+
+
+def say(label: Any, sentence: str) -> None:
+    """Show a sentence in a label; an empty one takes no room."""
+    label.text = sentence
+    label.visible = bool(sentence)
+
+
+def arrange(ui: Any, parameters: Any, card: Any) -> None:
+    """Show what the chosen task needs, and hide the rest.
+
+    Args:
+        ui: the panel's widgets.
+        parameters: the user's choices.
+        card: of the chosen model, or None.
+    """
+    task, alone = parameters.task, parameters.way is Way.IMAGE_ALONE
+    sources = 2 if card is None else len(card.inputs)
+    ui.inputsCollapsibleButton.visible = task is not Task.DECOMPOSE
+    for number, names in enumerate(SOURCE_WIDGETS, 3):
+        for name in names:
+            getattr(ui, name).visible = number <= sources
+    for name in ("secondSourceLabel", "secondSourceSelector"):
+        getattr(ui, name).visible = sources > 1
+    back = task is not Task.SYNTHESIZE
+    for name in ("wayLabel", "wayComboBox", "decomposedCheckBox", "differenceCheckBox", "spreadCheckBox"):
+        getattr(ui, name).visible = back
+    ui.spreadCheckBox.enabled = alone
+    ui.latentCheckBox.visible = task is not Task.DECOMPOSE
+    ui.livePreviewCheckBox.visible = task is Task.FUSE
+    for name in ("samplesLabel", "samplesSpinBox", "seedLabel", "seedSpinBox"):
+        getattr(ui, name).enabled = back and alone
+    ui.certifyCheckBox.enabled = back and not alone

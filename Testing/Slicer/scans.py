@@ -1,0 +1,26 @@
+"""Scans for the panel's tests, small enough that a run takes less than a second."""
+
+from typing import Any
+
+import numpy as np
+
+SIZE = (24, 20, 6)
+
+
+def scan(name: str, seed: int = 0, size: tuple[int, int, int] = SIZE, shift: float = 0.0, dtype: str = "int16") -> Any:
+    """A volume node in Slicer's scene: a bright ball with structure in a dark background."""
+    import slicer
+
+    from InvertibleFusionLib.mrml.images import loose_node
+    from InvertibleFusionLib.volumes.volume import Volume
+
+    k, j, i = np.meshgrid(*(np.linspace(-1, 1, n) for n in reversed(size)), indexing="ij")
+    ball = np.exp(-3 * (i**2 + j**2 + k**2)) * (1 + 0.4 * np.sin(5 * i + seed) * np.cos(4 * j - seed + k))
+    array = (900 * ball + 20).astype(dtype)
+    node = loose_node(Volume(array, (4.0, 4.5, 6.0), (-40.0 + shift, -40.0, -15.0), name=name))
+    display = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeDisplayNode")
+    display.SetAutoWindowLevel(0)
+    display.SetWindowLevelMinMax(0, 900)
+    added = slicer.mrmlScene.AddNode(node)
+    added.SetAndObserveDisplayNodeID(display.GetID())
+    return added

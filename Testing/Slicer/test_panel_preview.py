@@ -1,0 +1,97 @@
+"""The live preview: the slice that is looked at, at once."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import slicer
+from scans import scan
+
+from InvertibleFusionLib import fuse, load_model
+from InvertibleFusionLib.mrml.volumes import volume_from_node
+
+
+@pytest.fixture
+def sources(panel: Any) -> list[Any]:
+    nodes = [scan("T1Gd"), scan("FLAIR", 1)]
+    panel.choose(*nodes)
+    red = slicer.mrmlScene.GetNodeByID("vtkMRMLSliceNodeRed")
+    red.SetSliceOffset(nodes[0].GetOrigin()[2] + 12.0)  # the third slice
+    panel.ui.livePreviewCheckBox.checked = True
+    panel.settle()
+    return nodes
+
+
+def preview() -> Any:
+    scene = slicer.mrmlScene
+    return next(
+        (node for node in scene.GetNodesByClass("vtkMRMLScalarVolumeNode") if "(preview)" in node.GetName()), None
+    )
+
+
+def filled() -> list[int]:
+    return [number for number, image in enumerate(slicer.util.arrayFromVolume(preview())) if image.any()]
+
+
+def test_it_shows_the_fused_slice_over_the_first_source(panel: Any, sources: list[Any]) -> None:
+    full = fuse(load_model("fusioninn-t1gd-flair"), [volume_from_node(node) for node in sources]).image.array
+    assert filled() == [2]
+    np.testing.assert_array_equal(slicer.util.arrayFromVolume(preview())[2], full[2])
+    composite = slicer.mrmlScene.GetNodeByID("vtkMRMLSliceCompositeNodeRed")
+    assert composite.GetBackgroundVolumeID() == sources[0].GetID()
+    assert composite.GetForegroundVolumeID() == preview().GetID()
+    assert panel.ui.previewLabel.text == ""
+
+
+def test_it_follows_the_slice_the_inputs_and_the_model(panel: Any, sources: list[Any]) -> None:
+    red = slicer.mrmlScene.GetNodeByID("vtkMRMLSliceNodeRed")
+    red.SetSliceOffset(sources[0].GetOrigin()[2] + 24.0)
+    panel.settle()
+    assert filled() == [4]
+    before = slicer.util.arrayFromVolume(preview())[4].copy()
+    panel.parameters.model = "fusioninn-t1gd-flair-paper"
+    panel.settle()
+    other = slicer.util.arrayFromVolume(preview())[4].copy()
+    assert np.abs(other - before).max() > 1e-3
+    panel.choose(sources[1], sources[0])
+    panel.settle()
+    assert np.abs(slicer.util.arrayFromVolume(preview())[4] - other).max() > 1e-3
+
+
+def test_a_source_whose_voxels_change_is_fused_anew(panel: Any, sources: list[Any]) -> None:
+    before = slicer.util.arrayFromVolume(preview())[2].copy()
+    array = slicer.util.arrayFromVolume(sources[1])
+    array[:] = array[:, ::-1].copy()
+    slicer.util.arrayFromVolumeModified(sources[1])
+    slicer.mrmlScene.GetNodeByID("vtkMRMLSliceNodeRed").Modified()
+    panel.settle()
+    assert np.abs(slicer.util.arrayFromVolume(preview())[2] - before).max() > 1e-3
+
+
+def test_when_no_view_shows_the_slice_axis_a_line_says_so(panel: Any, sources: list[Any]) -> None:
+    layout = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode")
+    layout.SetViewArrangement(slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpYellowSliceView)
+    panel.settle()
+    assert "turned by 90° against the slices of T1Gd" in panel.ui.previewLabel.text
+    assert len(filled()) == 1
+
+
+def test_switching_it_off_or_leaving_takes_it_out_of_the_scene(panel: Any, sources: list[Any]) -> None:
+    panel.ui.livePreviewCheckBox.checked = False
+    assert preview() is None
+    panel.ui.livePreviewCheckBox.checked = True
+    panel.settle()
+    assert preview() is not None
+    panel.module.exit()
+    assert preview() is None
+    panel.module.enter()
+    panel.settle()
+    assert preview() is not None
+
+
+def test_a_preview_that_the_user_deletes_does_not_break_the_panel(panel: Any, sources: list[Any]) -> None:
+    slicer.mrmlScene.RemoveNode(preview())
+    panel.settle()
+    slicer.mrmlScene.GetNodeByID("vtkMRMLSliceNodeRed").SetSliceOffset(sources[0].GetOrigin()[2])
+    panel.settle()
+    assert filled() == [0]
