@@ -14,6 +14,7 @@ from torch import Tensor
 from InvertibleFusionLib.metrics.calibration import Calibration, calibration
 from InvertibleFusionLib.metrics.gradient_preservation import gradient_preservation
 from InvertibleFusionLib.metrics.structural_similarity import WINDOW, structural_similarity_map
+from InvertibleFusionLib.models.card_in_words import CALIBRATED_WITHIN
 from InvertibleFusionLib.models.model import FusionNetwork, SynthesisNetwork
 from InvertibleFusionLib.training.data import PatientSlices
 from InvertibleFusionLib.volumes.grid import Grid
@@ -22,8 +23,6 @@ from InvertibleFusionLib.volumes.slices import SliceStack
 SAMPLES = 8
 """Draws of z behind a mean decomposition, as ``decompose`` makes by default."""
 HEAD_LEVEL = 0.05
-CALIBRATED = 1.25
-"""A spread that needs at most this factor, or its inverse, to be as large as the error is called calibrated."""
 Images = NDArray[np.float32]
 Row = dict[str, float]
 
@@ -220,7 +219,7 @@ def _summary(name: str, values: NDArray[np.float64], data: str) -> dict[str, Any
 
 def calibration_reading(measured: Calibration) -> str:
     """What the spread is worth, in words; for cards and tooltips."""
-    if 1 / CALIBRATED <= measured.scale <= CALIBRATED:
+    if 1 / CALIBRATED_WITHIN <= measured.scale <= CALIBRATED_WITHIN:
         return "The spread is about as large as the error: it is calibrated on these slices."
     return (
         f"The spread is not calibrated: errors are {measured.scale:.2g} times as large. It says where the image alone "
