@@ -101,6 +101,6 @@ class FusionINNObjective(Objective):
         """
         if not self.weights.image_bits:
             return image
-        levels = 2**self.weights.image_bits - 1
+        levels: int = 2**self.weights.image_bits - 1
         rounded = (torch.floor(image * levels + phase) + 0.5 - phase) / levels
         return image + (rounded - image).detach()
