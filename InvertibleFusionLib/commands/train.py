@@ -118,6 +118,8 @@ def _check_keys(settings: dict[str, Any], kind: type[Any], where: str, extra: se
             raise ConfigurationError(
                 f"{where} gives {numbers[0]} among {key} as a number; names stand in quotes: {key}: ['{numbers[0]}']."
             )
+        if value is None and type(None) in typing.get_args(hints.get(key)):
+            continue
         kinds = _dataclasses_in(hints.get(key))
         for each in (value if isinstance(value, list) else [value]) if kinds else []:
             if not isinstance(each, dict):

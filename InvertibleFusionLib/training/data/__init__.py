@@ -1,4 +1,4 @@
-"""Training data: from what a user has (folders, manifests, .h5, PNG, phantoms) to random batches.
+"""Training data: from what a user has (folders, manifests, .h5, PNG, phantoms, label maps) to random batches.
 
     require_separate_patients(training, validation, ["T1Gd", "FLAIR"], folder)
     stocks = load_stocks(training, ["T1Gd", "FLAIR"], folder, with_scale(IntensityScale()))
@@ -6,12 +6,13 @@
         batch["images"], batch["seed"]
 
 From the bottom up: ``patients``, ``selection``, ``normalization``, ``source`` and ``cases`` say what there is;
-``manifest``, ``layouts``, ``hdf5``, ``png_pairs`` and ``phantoms`` each read one kind of origin; ``cache`` keeps slices
-on disk; ``leakage`` keeps training and validation apart; ``loading`` puts them together; ``augmentation`` and
-``samples`` make batches.
+``manifest``, ``layouts``, ``hdf5``, ``png_pairs``, ``phantoms`` and ``discrete_model`` (settings: ``simulated``) each
+read one kind of origin; ``cache`` keeps slices on disk; ``leakage`` keeps training and validation apart; ``loading``
+puts them together; ``augmentation`` and ``samples`` make batches.
 """
 
 from InvertibleFusionLib.training.data.augmentation import Augmentation, random_crop
+from InvertibleFusionLib.training.data.discrete_model import noise_oracle
 from InvertibleFusionLib.training.data.leakage import (
     require_no_leakage,
     require_separate_patients,
@@ -22,6 +23,7 @@ from InvertibleFusionLib.training.data.normalization import for_reporting, scali
 from InvertibleFusionLib.training.data.patients import LoadedStock, PatientSlices, Stock
 from InvertibleFusionLib.training.data.samples import Samples, loader
 from InvertibleFusionLib.training.data.selection import SliceSelection
+from InvertibleFusionLib.training.data.simulated import SimulatedScanner, Simulation
 from InvertibleFusionLib.training.data.source import DataSource
 
 __all__ = [
@@ -30,6 +32,8 @@ __all__ = [
     "LoadedStock",
     "PatientSlices",
     "Samples",
+    "SimulatedScanner",
+    "Simulation",
     "SliceSelection",
     "Stock",
     "for_reporting",
@@ -37,6 +41,7 @@ __all__ = [
     "load_patients",
     "load_stocks",
     "loader",
+    "noise_oracle",
     "random_crop",
     "require_no_leakage",
     "require_separate_patients",

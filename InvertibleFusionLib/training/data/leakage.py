@@ -5,8 +5,8 @@ Who a patient is, is told in two ways. By name: for folders, the path without th
 study…, ses-…, session…, visit… or timepoint… are such levels); for manifests, the column patient; for PNG folders,
 folder and case; for phantoms, the seed. Equal names are taken for one person, wherever they stand. By what is read:
 the files of the cases where they really lie, links followed, so that a patient is known again under another name, by
-an absolute path, or in another kind of source. What cannot be told: which patients are in a published .h5, and copies
-of a patient under another name.
+an absolute path, or in another kind of source. Simulations may share their anatomy, in slabs that lie apart. What
+cannot be told: which patients are in a published .h5, and copies of a patient under another name.
 """
 
 import logging
@@ -21,6 +21,7 @@ from InvertibleFusionLib.errors import ConfigurationError
 from InvertibleFusionLib.training.data.cases import case_of_folder
 from InvertibleFusionLib.training.data.manifest import cases_of_split
 from InvertibleFusionLib.training.data.png_pairs import files_of_cases
+from InvertibleFusionLib.training.data.simulated import Simulation, require_slabs_apart
 from InvertibleFusionLib.training.data.source import DataSource
 
 LOG = logging.getLogger("InvertibleFusion")
@@ -66,6 +67,7 @@ def require_separate_settings(training: Sequence[DataSource], validation: Sequen
                     f"The phantoms of the seeds {first} to {last} are in the training and the validation data. Set "
                     f"phantom_seed of one to {max(_end(ours), _end(theirs))} or more."
                 )
+    require_slabs_apart(_simulations(training), _simulations(validation), lambda path: path)
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,9 @@ def require_separate_patients(
     )
     require_no_leakage((case.patient for case in ours), (case.patient for case in theirs))
     _require_other_files(ours, theirs)
+    require_slabs_apart(
+        _simulations(training), _simulations(validation), lambda path: Path(os.path.realpath(data_folder / path))
+    )
     for source in (*training, *validation):
         if source.h5:
             LOG.warning(
@@ -113,6 +118,10 @@ def require_separate_patients(
                 "validation data cannot be checked.",
                 source.h5.name,
             )
+
+
+def _simulations(sources: Sequence[DataSource]) -> list[Simulation]:
+    return [source.simulated for source in sources if source.simulated]
 
 
 def _named(sources: Sequence[DataSource]) -> list[str]:

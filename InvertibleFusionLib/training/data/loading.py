@@ -1,12 +1,13 @@
 """All sources of a run, read before it starts; everything that cannot be used is reported at once."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from InvertibleFusionLib.errors import ConfigurationError, InvertibleFusionError, OutputError
 from InvertibleFusionLib.training.data.cache import cache_key, cached
-from InvertibleFusionLib.training.data.cases import Case, case_of_folder, load_case, require_contrasts
+from InvertibleFusionLib.training.data.cases import Arrays, Case, case_of_folder, load_case, require_contrasts
+from InvertibleFusionLib.training.data.discrete_model import simulate
 from InvertibleFusionLib.training.data.hdf5 import load_h5
 from InvertibleFusionLib.training.data.leakage import patient_of
 from InvertibleFusionLib.training.data.manifest import cases_of_split
@@ -15,6 +16,7 @@ from InvertibleFusionLib.training.data.patients import LoadedStock, PatientSlice
 from InvertibleFusionLib.training.data.phantoms import PhantomStock
 from InvertibleFusionLib.training.data.png_pairs import load_pngs
 from InvertibleFusionLib.training.data.selection import SliceSelection
+from InvertibleFusionLib.training.data.simulated import SimulatedScanner, Simulation
 from InvertibleFusionLib.training.data.source import DataSource
 
 
@@ -49,6 +51,8 @@ class _Reading:
             return [_Job(source.h5.as_posix(), source.h5.as_posix(), self._h5(self.folder / source.h5, sets))]
         if source.png:
             return self._pngs(self.folder / source.png, sets, source.cases)
+        if source.simulated:
+            return self._simulated(source.simulated, sets)
         return []
 
     def _folder(self, name: str, sets: list[list[str]], mask: str) -> Callable[[], list[PatientSlices]]:
@@ -89,6 +93,24 @@ class _Reading:
         read = [load_pngs(folder, names, self.selection, cases) for names in sets]
         found = dict.fromkeys(case for of_set in read for case in of_set)
         return [_Job(case, case, lambda case=case: [each[case] for each in read if case in each]) for case in found]  # type: ignore[misc]
+
+    def _simulated(self, simulation: Simulation, sets: list[list[str]]) -> list[_Job]:
+        """One job: all scanners' studies are of one anatomy."""
+
+        def one(names: list[str], scanner: SimulatedScanner) -> PatientSlices:
+            def key() -> str:
+                files = [self.folder / simulation.labels, self.folder / simulation.tissues]
+                seen = replace(simulation, scanners=[scanner])
+                settings = (names, self.normalize.description, self.selection, seen)
+                return cache_key(files, simulated=[str(each) for each in settings])
+
+            def make() -> Arrays:
+                return simulate(simulation, scanner, names, self.folder, self.normalize, self.selection).images, None
+
+            return PatientSlices(f"simulated {scanner.name}", *cached(self.cache, key, make), tuple(names))
+
+        name = simulation.labels.as_posix()
+        return [_Job(name, name, lambda: [one(names, scanner) for names in sets for scanner in simulation.scanners])]
 
 
 def load_stocks(

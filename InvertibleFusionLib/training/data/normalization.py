@@ -60,9 +60,13 @@ class Clipped:
 
     def __call__(self, slices: NDArray[Any]) -> NDArray[np.float32]:
         """Normalize (slices, rows, columns)."""
-        (high,) = percentiles(slices, (self.percentile,))
+        return self.scaled_like(slices, slices)
+
+    def scaled_like(self, slices: NDArray[Any], others: NDArray[Any]) -> NDArray[np.float32]:
+        """Slices as others are normalized, by those others' percentile; both (slices, rows, columns)."""
+        (high,) = percentiles(others, (self.percentile,))
         if high <= 0:  # nearly all voxels are background
-            high = float(slices.max())
+            high = float(others.max())
         return np.clip(slices / (high if high > 0 else 1.0), 0, 1).astype(np.float32)
 
 

@@ -2,16 +2,19 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from InvertibleFusionLib.errors import ConfigurationError
+from InvertibleFusionLib.training.data.simulated import Simulation
+
+ORIGINS = ("patients", "manifest", "h5", "png", "phantoms", "simulated")
 
 
 @dataclass(frozen=True)
 class DataSource:
-    """One data set, or a part of one. Exactly one of patients, manifest, h5, png and phantoms is given.
+    """One data set, or a part of one. Exactly one of patients, manifest, h5, png, phantoms and simulated is given.
 
     Attributes:
         name: of the data set.
@@ -25,6 +28,7 @@ class DataSource:
         cases: of the PNG folder; empty for all of them.
         phantoms: how many simulated patients there are to draw from. They are made when they are needed.
         phantom_seed: of the first of them; the others follow it.
+        simulated: scans simulated of a discrete anatomical model; the source's name must say so.
         contrast_sets: file names that stand in for the model's contrasts, in their order, as in [[T1Gd, FLAIR],
             [T2, FLAIR]]; empty for the model's own contrasts.
         weight: how often the source is drawn, relative to the others.
@@ -45,15 +49,16 @@ class DataSource:
     cases: list[str] = field(default_factory=list)
     phantoms: int = 0
     phantom_seed: int = 0
+    simulated: Simulation | None = None
     contrast_sets: list[list[str]] = field(default_factory=list)
     weight: float = 1.0
     mask: str = ""
 
     def __post_init__(self) -> None:
-        origins = [name for name in ("patients", "manifest", "h5", "png", "phantoms") if getattr(self, name)]
+        origins = [name for name in ORIGINS if getattr(self, name)]
         if len(origins) != 1:
             given = ", ".join(origins) or "none of them"
-            self._refuse(f"gives {given}; it needs exactly one of patients, manifest, h5, png and phantoms")
+            self._refuse(f"gives {given}; it needs exactly one of {', '.join(ORIGINS)}")
         if self.phantoms < 0 or self.phantom_seed < 0:
             self._refuse(f"asks for {self.phantoms} phantoms from seed {self.phantom_seed}; neither can be negative")
         if not (self.weight > 0 and math.isfinite(self.weight)):
@@ -61,6 +66,8 @@ class DataSource:
         for setting, origin in (("split", "manifest"), ("cases", "png"), ("mask", "patients")):
             if getattr(self, setting) and origin not in origins:
                 self._refuse(f"sets {setting}, which goes with {origin} only, not with {origins[0]}")
+        if self.simulated and "simulated" not in self.name.lower():
+            self._refuse("is simulated and its name does not say so; put the word in, cards and tables show it")
         self._require_once("patients", self.patients)
         self._require_once("cases", self.cases)
         if any(not names or len(names) != len(self.contrast_sets[0]) for names in self.contrast_sets):
@@ -85,6 +92,7 @@ class DataSource:
         for each in fields(self):
             value = getattr(self, each.name)
             if (value and value != each.default) or each.name in ("name", "licence", "attribution"):
+                value = asdict(value) if isinstance(value, Simulation) else value
                 written[each.name] = value.as_posix() if isinstance(value, Path) else value
         return written
 
