@@ -1,11 +1,15 @@
 """Fuse two volumes into one image that can be taken apart again."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jsonargparse import ArgumentParser, Namespace
 
 from InvertibleFusionLib.commands.sources import add_source_arguments, read_source, say_sources, say_written
 from InvertibleFusionLib.commands.terminal import Progress, say_certificate
+
+if TYPE_CHECKING:
+    from InvertibleFusionLib.models.model import Model
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -26,7 +30,7 @@ def run(options: Namespace, _: ArgumentParser) -> None:
 
     sources = [read_source(path, options.replace_nonfinite) for path in options.sources]
     model = load_model(options.model or fusion_model_for([source.name for source in sources]))
-    _say_model(model.card.name, model.card.inputs, [source.name for source in sources])
+    _say_model(model, [source.name for source in sources])
     with staged(options.out) as stage, Progress("fusing") as progress:
         fusion = fuse(
             model,
@@ -38,17 +42,26 @@ def run(options: Namespace, _: ArgumentParser) -> None:
             settings=Settings(device=options.device),
             on_slice=progress,
         )
-        write_into_stage(fusion.image, stage / "fused.nrrd")
-        write_into_stage(fusion.latent, stage / "latent.nrrd")
+        volumes = fusion.named_volumes()
+        for name, volume in volumes.items():
+            write_into_stage(volume, stage / f"{name}.nrrd")
     say_sources(fusion.record)
     say_certificate(fusion.record)
-    say_written(options.out, ["fused.nrrd", "latent.nrrd"])
+    if fusion.latent is None:
+        print("There is no latent: this model's network cannot be run backwards, the image cannot be taken apart.")
+    say_written(options.out, [f"{name}.nrrd" for name in volumes])
 
 
-def _say_model(name: str, trained_on: list[str], sources: list[str]) -> None:
-    print(f"Model {name}, trained on {' + '.join(trained_on)}.")
+def _say_model(model: "Model", sources: list[str]) -> None:
+    from InvertibleFusionLib.models.model import InvertibleFusionNetwork
+
+    trained_on = model.card.inputs
+    print(f"Model {model.card.name}, trained on {' + '.join(trained_on)}.")
     if [source.casefold() for source in sources] != [contrast.casefold() for contrast in trained_on]:
+        invertible = isinstance(model.network, InvertibleFusionNetwork)
+        exact = "they come back exactly all the same, but " if invertible else ""
+        alone = " and what it tells alone" if invertible else ""
         print(
-            f"The sources are called {' + '.join(sources)}, other contrasts than those: they come back exactly all the "
-            "same, but the fused image and what it tells alone may be less good."
+            f"The sources are called {' + '.join(sources)}, other contrasts than those: {exact}the fused image{alone} "
+            "may be less good."
         )

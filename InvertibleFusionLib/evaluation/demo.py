@@ -78,8 +78,7 @@ def _make(model: Model, seed: int, grids: tuple[Grid, Grid], on_stage: OnStage) 
 
 def _volumes(parts: _Parts) -> dict[str, Volume]:
     own = {"ADC": parts.sources[0], "FLAIR": parts.sources[1]}
-    fused = {"fused": parts.fusion.image, "latent": parts.fusion.latent}
-    return {**own, **fused, **parts.exact.named_volumes(), **parts.seen.named_volumes()}
+    return {**own, **parts.fusion.named_volumes(), **parts.exact.named_volumes(), **parts.seen.named_volumes()}
 
 
 def _rows(parts: _Parts) -> list[MontageRow]:

@@ -155,7 +155,7 @@ def _way_of_fusion(
         raise ConfigurationError(f"A decomposition from the image alone needs at least one sample, not {samples}.")
     if certify and latent is None:
         raise ConfigurationError("Only the exact way can be certified. Give the latent that was kept with the image.")
-    network = model.fusion_network
+    network = model.invertible_fusion_network
     if latent is None:
         return ways_back.image_alone(model, network, image, samples, seed, settings)
     return ways_back.exact(model, network, image, latent, certify, settings)

@@ -11,7 +11,7 @@ from torch import Tensor
 from InvertibleFusionLib.errors import InferenceError
 from InvertibleFusionLib.inference.slice_engine import Outputs
 from InvertibleFusionLib.inference.sources import PreparedSources
-from InvertibleFusionLib.models.model import FusionNetwork, InvertibleSynthesisNetwork
+from InvertibleFusionLib.models.model import InvertibleFusionNetwork, InvertibleSynthesisNetwork
 from InvertibleFusionLib.volumes.slices import split_channels
 
 EXACT_SHARE = 1e-5
@@ -21,7 +21,7 @@ CHECKED_BEYOND = 20.0
 
 
 def image_and_latent(
-    network: FusionNetwork | InvertibleSynthesisNetwork,
+    network: InvertibleFusionNetwork | InvertibleSynthesisNetwork,
     image: Callable[[Tensor], Tensor],
     inputs: Tensor,
     go_back: bool = False,

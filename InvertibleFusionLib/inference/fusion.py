@@ -11,7 +11,7 @@ from torch import Tensor
 
 from InvertibleFusionLib.errors import CertificationError
 from InvertibleFusionLib.inference.forward import ForwardResults, image_and_latent
-from InvertibleFusionLib.inference.plan import Plan, Settings, exact_plan
+from InvertibleFusionLib.inference.plan import Plan, Settings, exact_plan, free_plan
 from InvertibleFusionLib.inference.record import new_record, with_result
 from InvertibleFusionLib.inference.slice_engine import (
     FinishedSlice,
@@ -22,9 +22,9 @@ from InvertibleFusionLib.inference.slice_engine import (
     finished_slices,
 )
 from InvertibleFusionLib.inference.sources import PreparedSources, as_voxel_type, prepare_sources, voxel_digest
-from InvertibleFusionLib.models.model import FusionNetwork, Model
+from InvertibleFusionLib.models.model import FusionNetwork, InvertibleFusionNetwork, Model
 from InvertibleFusionLib.volumes.grid import Grid
-from InvertibleFusionLib.volumes.slices import Axis
+from InvertibleFusionLib.volumes.slices import Axis, SliceStack
 from InvertibleFusionLib.volumes.volume import Volume
 
 
@@ -35,13 +35,17 @@ class Fusion:
     Attributes:
         image: the fused image, float32 in [0, 1], on the reference's grid.
         latent: two float32 components (y, z) with image = sigmoid(y); sizes padded at the far end where the network
-            needs it. With it the sources come back exactly.
+            needs it. With it the sources come back exactly. None for a network that does not run backwards.
         record: how it came to be; also in both volumes.
     """
 
     image: Volume
-    latent: Volume
+    latent: Volume | None
     record: dict[str, Any]
+
+    def named_volumes(self) -> dict[str, Volume]:
+        """All volumes by the names of their files: fused, and latent where there is one."""
+        return {"fused": self.image} if self.latent is None else {"fused": self.image, "latent": self.latent}
 
 
 def fuse(
@@ -92,23 +96,26 @@ def fuse_slices(
     The generator's return value is the ``Fusion``. Closing the generator cancels.
 
     Raises:
-        ConfigurationError: a model that does not fuse, wrong number of sources, unknown axis, settings that cannot be
-            exact.
+        ConfigurationError: a model that does not fuse, or not so that it could be certified; wrong number of sources,
+            unknown axis, settings that cannot be exact.
         UnsuitableVolumeError: a source that is not a grey image of finite values that vary.
         GridMismatchError: grids that differ or do not overlap.
         CertificationError: an integer source does not come back bit for bit.
         InferenceError: no such device, memory exhausted, values so extreme that they cannot come back exactly.
     """
-    network = model.fusion_network
-    plan = exact_plan(settings or Settings(), double=certify)
+    network = model.invertible_fusion_network if certify else model.fusion_network
     prepared = prepare_sources(model, sources, reference, resample, axis)
     stack = prepared.stack
-    results = ForwardResults.empty(prepared, [1], network.sources)
+    plan = _plan(settings or Settings(), network, stack, certify)
+    invertible = isinstance(network, InvertibleFusionNetwork)
+    results = ForwardResults.empty(prepared, [1], network.sources if invertible else None)
     certifying = _Certifying.of(prepared) if certify else None
     dtype = np.float64 if certify else np.float32
 
     def compute(network: FusionNetwork, inputs: Tensor, indices: Sequence[int]) -> Outputs:
-        return image_and_latent(network, network.image, inputs, go_back=certify)
+        if isinstance(network, InvertibleFusionNetwork):
+            return image_and_latent(network, network.image, inputs, go_back=certify)
+        return (network.image(network(inputs)),)
 
     def store(index: int, outputs: list[NDArray[Any]]) -> None:
         results.store(index, outputs)
@@ -118,6 +125,12 @@ def fuse_slices(
     job = SliceJob(stack.count, lambda index: prepared.load(index, dtype), compute, store)
     plan = yield from finished_slices(job, network, plan, first, stack.slices(results.images[0]))
     return _finished(model, results, certifying, plan)
+
+
+def _plan(settings: Settings, network: FusionNetwork, stack: SliceStack, certify: bool) -> Plan:
+    if isinstance(network, InvertibleFusionNetwork):
+        return exact_plan(settings, double=certify)
+    return free_plan(settings, stack.padded_shape[0] * stack.padded_shape[1])
 
 
 @dataclass
@@ -185,11 +198,12 @@ def _finished(model: Model, results: ForwardResults, certifying: _Certifying | N
     record = new_record("fuse", model, settings, prepared.to_json())
     if certifying is not None:
         record["certificate"] = certifying.certificate()
-    assert results.latent is not None  # fusion networks have one
-    record["latent_sha256"] = voxel_digest(results.latent)
+    record["latent_sha256"] = "" if results.latent is None else voxel_digest(results.latent)
     names = " + ".join(volume.name for volume in prepared.volumes)
     image = _result(record, results.images[0], prepared.stack.grid, "fused", f"fused {names}")
-    latent = _result(record, results.latent, prepared.stack.padded_grid, "latent", f"latent of {names}")
+    latent = None
+    if results.latent is not None:
+        latent = _result(record, results.latent, prepared.stack.padded_grid, "latent", f"latent of {names}")
     return Fusion(image, latent, record)
 
 

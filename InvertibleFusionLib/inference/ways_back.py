@@ -21,7 +21,7 @@ from InvertibleFusionLib.inference.record import FORWARD_TASKS, ForwardRecord
 from InvertibleFusionLib.inference.slice_engine import Outputs
 from InvertibleFusionLib.inference.sources import fit_scale, load_scaled
 from InvertibleFusionLib.inference.synthesis import SYNTHETIC
-from InvertibleFusionLib.models.model import FusionNetwork, InvertibleSynthesisNetwork, Model
+from InvertibleFusionLib.models.model import InvertibleFusionNetwork, InvertibleSynthesisNetwork, Model
 from InvertibleFusionLib.volumes.grid import require_same_grid
 from InvertibleFusionLib.volumes.intensity import IDENTITY_SCALE
 from InvertibleFusionLib.volumes.slices import SliceStack
@@ -59,7 +59,7 @@ class WayBack:
 
 
 def exact(
-    model: Model, network: FusionNetwork, image: Volume, latent: Volume, certify: bool, settings: Settings
+    model: Model, network: InvertibleFusionNetwork, image: Volume, latent: Volume, certify: bool, settings: Settings
 ) -> WayBack:
     """The true inverse of a fusion: the latent through the network backwards. The image is checked against it."""
     origin, stack = _fusion_origin(model, network, image, [image, latent])
@@ -79,7 +79,7 @@ def exact(
 
 
 def image_alone(
-    model: Model, network: FusionNetwork, image: Volume, samples: int, seed: int, settings: Settings
+    model: Model, network: InvertibleFusionNetwork, image: Volume, samples: int, seed: int, settings: Settings
 ) -> WayBack:
     """What a fused image alone tells: mean and spread over draws of what it does not tell."""
     origin, stack = _fusion_origin(model, network, image, [image])
@@ -88,7 +88,7 @@ def image_alone(
     def load(index: int) -> NDArray[Any]:
         return stack.pad(slices[index].astype(np.float32))[None]
 
-    def compute(network: FusionNetwork, inputs: Tensor, indices: Sequence[int]) -> Outputs:
+    def compute(network: InvertibleFusionNetwork, inputs: Tensor, indices: Sequence[int]) -> Outputs:
         seeds = [int(np.random.SeedSequence([seed, index]).generate_state(1)[0]) for index in indices]
         mean, spread = network.decompose(inputs, samples=samples, seeds=seeds)
         return (mean,) if spread is None else (mean, spread)
@@ -179,7 +179,9 @@ def target_alone(
     )
 
 
-def _inverse(network: FusionNetwork | InvertibleSynthesisNetwork, inputs: Tensor, indices: Sequence[int]) -> Outputs:
+def _inverse(
+    network: InvertibleFusionNetwork | InvertibleSynthesisNetwork, inputs: Tensor, indices: Sequence[int]
+) -> Outputs:
     return (network.inverse(inputs),)
 
 
@@ -198,7 +200,7 @@ def _latent_of(latent: Volume, stack: SliceStack) -> Callable[[int], NDArray[Any
 
 
 def _fusion_origin(
-    model: Model, network: FusionNetwork, image: Volume, carriers: Sequence[Volume]
+    model: Model, network: InvertibleFusionNetwork, image: Volume, carriers: Sequence[Volume]
 ) -> tuple[ForwardRecord, SliceStack]:
     origin = origin_of(model, image, carriers)
     require_unit_range(image, "fused")

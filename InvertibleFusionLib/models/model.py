@@ -12,10 +12,10 @@ from InvertibleFusionLib.models.card import ModelCard
 
 @runtime_checkable
 class FusionNetwork(Protocol):
-    """An invertible network that fuses slices, (batch, sources, rows, columns), into an image and a latent.
+    """A network that fuses slices, (batch, sources, rows, columns), into an image.
 
     Attributes:
-        sources: how many sources it takes; also the components of its latent.
+        sources: how many sources it takes.
         multiple: rows and columns must be multiples of this.
     """
 
@@ -23,21 +23,26 @@ class FusionNetwork(Protocol):
     multiple: int
 
     def __call__(self, sources: Tensor, /) -> Any:
-        """Sources to the latent, same shape."""
+        """Sources to the full output, same rows and columns."""
+
+    def image(self, output: Tensor, /) -> Tensor:
+        """Full output to the fused image, (batch, 1, rows, columns), in [0, 1]."""
+
+    def state_dict(self) -> Mapping[str, Any]:
+        """The weights by name."""
+
+
+@runtime_checkable
+class InvertibleFusionNetwork(FusionNetwork, Protocol):
+    """A fusion network that also runs backwards. Its full output, the latent, has as many channels as sources."""
 
     def inverse(self, latent: Tensor, /) -> Tensor:
         """Latent to the sources, exactly."""
-
-    def image(self, latent: Tensor, /) -> Tensor:
-        """Latent to the fused image, (batch, 1, rows, columns), in [0, 1]."""
 
     def decompose(
         self, image: Tensor, latent: Tensor | None = None, samples: int = 1, seeds: Sequence[int] | None = None
     ) -> tuple[Tensor, Tensor | None]:
         """Mean and spread of the sources, from the image alone or exactly from the latent."""
-
-    def state_dict(self) -> Mapping[str, Any]:
-        """The weights by name."""
 
 
 @runtime_checkable
@@ -117,6 +122,21 @@ class Model:
         if not isinstance(self.network, FusionNetwork):
             raise ConfigurationError(f"{self._description}; it does not fuse. Use it with synthesize.")
         return self.network
+
+    @property
+    def invertible_fusion_network(self) -> InvertibleFusionNetwork:
+        """The network of a fusion model that takes its images apart, too.
+
+        Raises:
+            ConfigurationError: when the model does not.
+        """
+        network = self.fusion_network
+        if not isinstance(network, InvertibleFusionNetwork):
+            raise ConfigurationError(
+                f"{self._description}; its network cannot be run backwards, so that nothing it has fused can be taken "
+                "apart. Take a FusionINN model where the way back matters."
+            )
+        return network
 
     @property
     def synthesis_network(self) -> SynthesisNetwork:

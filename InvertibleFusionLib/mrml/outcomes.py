@@ -45,13 +45,13 @@ class Outcome:
 
 
 def fusion_outcomes(fusion: "Fusion", sources: SceneSources) -> list[Outcome]:
-    """The fused image and its latent.
+    """The fused image, and its latent where there is one.
 
     Their records also keep how the sources looked, so that a decomposition looks the same when they are gone.
     """
     shown = [Look.of_node(node).to_json() for node in sources.nodes]
     outcomes = []
-    for key, volume in (("fused", fusion.image), ("latent", fusion.latent)):
+    for key, volume in fusion.named_volumes().items():
         record = dict(volume.record or {})
         record["sources"] = [{**source, SHOWN: look} for source, look in zip(record["sources"], shown, strict=True)]
         outcomes.append(Outcome(key, replace(volume, record=record), Look()))

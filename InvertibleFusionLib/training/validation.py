@@ -15,7 +15,7 @@ from InvertibleFusionLib.metrics.calibration import Calibration, calibration
 from InvertibleFusionLib.metrics.gradient_preservation import gradient_preservation
 from InvertibleFusionLib.metrics.structural_similarity import WINDOW, structural_similarity_map
 from InvertibleFusionLib.models.card_in_words import CALIBRATED_WITHIN
-from InvertibleFusionLib.models.model import FusionNetwork, SynthesisNetwork
+from InvertibleFusionLib.models.model import FusionNetwork, InvertibleFusionNetwork, SynthesisNetwork
 from InvertibleFusionLib.training.data import PatientSlices
 from InvertibleFusionLib.volumes.grid import Grid
 from InvertibleFusionLib.volumes.slices import SliceStack
@@ -52,7 +52,7 @@ class Measurement:
         return summaries + [_calibration_summary(name, each, self.data) for name, each in self.calibration.items()]
 
 
-def quick_check(network: FusionNetwork, images: Sequence[Images]) -> dict[str, float]:
+def quick_check(network: InvertibleFusionNetwork, images: Sequence[Images]) -> dict[str, float]:
     """Fusion and decomposition SSIM on a few slices while a model learns; "score", the mean of both, is better higher.
 
     The decomposition is the mean of a mirrored pair of draws, which is near that of many.
@@ -65,14 +65,14 @@ def quick_check(network: FusionNetwork, images: Sequence[Images]) -> dict[str, f
     for number, slices in enumerate(images):
         sources = torch.from_numpy(slices)[None]
         fused, decomposed, _ = _forth_and_back(network, slices, number, 2)
-        fusion.append(float(_similarities(fused.expand_as(sources), sources).mean()))
+        fusion.append(fusion_similarity(fused, slices))
         decomposition.append(float(_similarities(decomposed, sources).mean()))
     result = {"fusion SSIM": float(np.mean(fusion)), "decomposition SSIM": float(np.mean(decomposition))}
     return {**result, "score": float(np.mean(list(result.values())))}
 
 
 def measure(
-    network: FusionNetwork, patients: Sequence[PatientSlices], contrasts: Sequence[str], scaling: str
+    network: InvertibleFusionNetwork, patients: Sequence[PatientSlices], contrasts: Sequence[str], scaling: str
 ) -> Measurement:
     """SSIM and Q_AB/F of fused images and SSIM of decomposed ones, slice by slice.
 
@@ -103,20 +103,14 @@ class _Spread:
 
 
 def _measure_slice(
-    network: FusionNetwork, images: Images, contrasts: Sequence[str], number: int, lesion: NDArray[np.bool_] | None
+    network: InvertibleFusionNetwork, images: Images, contrasts: Sequence[str], number: int, lesion: NDArray[np.bool_] | None
 ) -> tuple[Row, _Spread]:
     sources = torch.from_numpy(images)[None]
     head = head_of(images)
     fused, several, spread = _forth_and_back(network, images, number, SAMPLES)
     _, single, _ = _forth_and_back(network, images, number, 1)
     _, rounded, _ = _forth_and_back(network, images, number, SAMPLES, bits=12)
-    row: Row = {}
-    for rule, image in (
-        ("", fused),
-        ("mean of the sources: ", sources.mean(1, keepdim=True)),
-        ("maximum of the sources: ", sources.amax(1, keepdim=True)),
-    ):
-        row |= {f"{rule}{name}": value for name, value in _fusion_row(image, sources, contrasts, lesion).items()}
+    row = fusion_quality(fused, images, contrasts, lesion)
     for image, how in (
         (single, "one sample"),
         (several, f"mean of {SAMPLES} samples"),
@@ -129,6 +123,32 @@ def _measure_slice(
             row[f"decomposition SSIM of {contrast} from the image alone, inside the {where}"] = float(value)
     assert spread is not None
     return row, _Spread(several[0].numpy()[:, head], images[:, head], spread[0].numpy()[:, head])
+
+
+def fusion_quality(fused: Tensor, images: Images, contrasts: Sequence[str], lesion: NDArray[np.bool_] | None) -> Row:
+    """How good a fused slice is, with the trivial rules beside it.
+
+    Args:
+        fused: (1, 1, rows, columns) in [0, 1].
+        images: the sources, (contrasts, rows, columns).
+        contrasts: their names.
+        lesion: (rows, columns); None where there is no mask.
+    """
+    sources = torch.from_numpy(images)[None]
+    row: Row = {}
+    for rule, image in (
+        ("", fused),
+        ("mean of the sources: ", sources.mean(1, keepdim=True)),
+        ("maximum of the sources: ", sources.amax(1, keepdim=True)),
+    ):
+        row |= {f"{rule}{name}": value for name, value in _fusion_row(image, sources, contrasts, lesion).items()}
+    return row
+
+
+def fusion_similarity(fused: Tensor, images: Images) -> float:
+    """Mean SSIM of a fused slice with its sources, as for ``fusion_quality``."""
+    sources = torch.from_numpy(images)[None]
+    return float(_similarities(fused.expand_as(sources), sources).mean())
 
 
 def _fusion_row(fused: Tensor, sources: Tensor, contrasts: Sequence[str], lesion: NDArray[np.bool_] | None) -> Row:
@@ -151,7 +171,7 @@ def head_of(images: Images) -> NDArray[np.bool_]:
 
 
 def _forth_and_back(
-    network: FusionNetwork, images: Images, seed: int, samples: int, bits: int = 0
+    network: InvertibleFusionNetwork, images: Images, seed: int, samples: int, bits: int = 0
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """The fused image, the sources from it alone, and their spread; cropped, (1, …, rows, columns)."""
     rows, columns = images.shape[1:]
