@@ -55,6 +55,7 @@ EXTRAS = {
     "h5py": "training",
     "lightning_fabric": "training",
     "tensorboard": "training",
+    "monai": "training",
 }
 """What is installed only on request, and by which extra."""
 

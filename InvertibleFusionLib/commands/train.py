@@ -29,8 +29,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--network",
         type=networks | None,
-        help="the network's settings: FusionINN's; iVAN's, known by inputs, outputs or growth; or the disentanglement "
-        "GAN's, known by sources or base_channels",
+        help="the network's settings: FusionINN's; iVAN's, known by inputs, outputs or growth; the disentanglement "
+        "GAN's, known by sources or base_channels; or those of a network of others, known by fuse_by or synthesize_by",
     )
 
 

@@ -14,6 +14,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from InvertibleFusionLib.errors import ConfigurationError, ModelFileError, OutputError
+from InvertibleFusionLib.models.baselines.fusion_baseline import FusionBaseline, FusionBaselineConfiguration
+from InvertibleFusionLib.models.baselines.synthesis_baseline import SynthesisBaseline, SynthesisBaselineConfiguration
 from InvertibleFusionLib.models.card import ModelCard
 from InvertibleFusionLib.models.card_file import CARD_KEY, DIGEST_KEY, damaged, read_card_and_digest
 from InvertibleFusionLib.models.disentangled_gan import DisentangledGANConfiguration, DisentangledGenerator
@@ -25,11 +27,14 @@ ARCHITECTURES: dict[str, tuple[type[Any], type[Any]]] = {
     "fusioninn": (FusionINNConfiguration, FusionINN),
     "ivan": (IvanConfiguration, Ivan),
     "disentangled-gan": (DisentangledGANConfiguration, DisentangledGenerator),
+    "fusion-baseline": (FusionBaselineConfiguration, FusionBaseline),
+    "synthesis-baseline": (SynthesisBaselineConfiguration, SynthesisBaseline),
 }
 """Configuration and network class of every architecture."""
+Network = FusionINN | Ivan | DisentangledGenerator | FusionBaseline | SynthesisBaseline
 
 
-def build_network(card: ModelCard) -> FusionINN | Ivan | DisentangledGenerator:
+def build_network(card: ModelCard) -> Network:
     """The network that a card describes, with fresh weights.
 
     Raises:
@@ -46,7 +51,7 @@ def build_network(card: ModelCard) -> FusionINN | Ivan | DisentangledGenerator:
             raise ModelFileError(
                 f"The model's configuration has an unknown setting {unknown[0]!r}. Update the library."
             )
-        network: FusionINN | Ivan | DisentangledGenerator = network_type(configuration_type(**card.configuration))
+        network: Network = network_type(configuration_type(**card.configuration))
         _require_fits(card, network)
     except (TypeError, ValueError, ConfigurationError) as error:
         raise ModelFileError(f"The model's configuration does not make sense: {error}") from error
@@ -147,7 +152,7 @@ def _require_fits(card: ModelCard, network: FusionNetwork | SynthesisNetwork) ->
         raise ModelFileError(f"The model's description names an output twice: {', '.join(card.outputs)}.")
 
 
-def _load_weights(network: FusionINN | Ivan | DisentangledGenerator, tensors: dict[str, Tensor], path: Path) -> None:
+def _load_weights(network: Network, tensors: dict[str, Tensor], path: Path) -> None:
     expected = network.state_dict()
     for name in sorted(expected.keys() | tensors.keys()):
         if name not in tensors or name not in expected:

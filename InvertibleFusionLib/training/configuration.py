@@ -5,14 +5,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 from InvertibleFusionLib.errors import ConfigurationError
+from InvertibleFusionLib.models.baselines.fusion_baseline import FusionBaselineConfiguration
+from InvertibleFusionLib.models.baselines.synthesis_baseline import SynthesisBaselineConfiguration
 from InvertibleFusionLib.models.disentangled_gan import DisentangledGANConfiguration
 from InvertibleFusionLib.models.fusioninn import FusionINNConfiguration
 from InvertibleFusionLib.models.ivan import IvanConfiguration
 from InvertibleFusionLib.training.data import Augmentation, DataSource, SliceSelection, require_separate_settings
+from InvertibleFusionLib.training.fusion_baseline_objective import FusionBaselineLoss
 from InvertibleFusionLib.training.gan_objective import GANLoss
 from InvertibleFusionLib.training.ivan_objective import IvanLoss
 from InvertibleFusionLib.training.losses import LossWeights
 from InvertibleFusionLib.training.schedule import Schedule
+from InvertibleFusionLib.training.synthesis_baseline_objective import SynthesisBaselineLoss
 from InvertibleFusionLib.volumes.intensity import IntensityScale
 
 MACHINE = ("data_folder", "cache", "workers", "threads", "accelerator")
@@ -23,8 +27,17 @@ KINDS: dict[type[Any], tuple[type[Any], str]] = {
     FusionINNConfiguration: (LossWeights, "FusionINN"),
     IvanConfiguration: (IvanLoss, "iVAN"),
     DisentangledGANConfiguration: (GANLoss, "The disentanglement GAN"),
+    FusionBaselineConfiguration: (FusionBaselineLoss, "A fusion network of others"),
+    SynthesisBaselineConfiguration: (SynthesisBaselineLoss, "A synthesis network of others"),
 }
 """For each network's settings those of its losses, and its name."""
+NetworkConfiguration = (
+    FusionINNConfiguration
+    | IvanConfiguration
+    | DisentangledGANConfiguration
+    | FusionBaselineConfiguration
+    | SynthesisBaselineConfiguration
+)
 
 
 @dataclass(frozen=True)
@@ -44,8 +57,8 @@ class TrainingConfiguration:
         cache: folder that keeps scaled slices from run to run; they are kept in memory only where it is not given.
         workers: processes that make samples ahead; 0 makes them in the training's own.
         augmentation: crops, and how they are varied.
-        network: FusionINN's settings, or those of iVAN (known by inputs, outputs, growth) or of the disentanglement GAN
-            (known by sources, base_channels).
+        network: FusionINN's settings, or those of iVAN (known by inputs, outputs, growth), of the disentanglement GAN
+            (known by sources, base_channels), or of a network of others (known by fuse_by or synthesize_by).
         intensity: the scale, stored with the model.
         loss: weights of the terms, of the network's kind; its defaults where it is not given.
         start_from: a model file whose weights the run starts from, to learn other data or finish with other settings;
@@ -79,11 +92,9 @@ class TrainingConfiguration:
     cache: Path | None = None
     workers: int = 0
     augmentation: Augmentation = field(default_factory=Augmentation)
-    network: FusionINNConfiguration | IvanConfiguration | DisentangledGANConfiguration = field(
-        default_factory=FusionINNConfiguration
-    )
+    network: NetworkConfiguration = field(default_factory=FusionINNConfiguration)
     intensity: IntensityScale = field(default_factory=IntensityScale)
-    loss: LossWeights | IvanLoss | GANLoss | None = None
+    loss: LossWeights | IvanLoss | GANLoss | FusionBaselineLoss | SynthesisBaselineLoss | None = None
     start_from: Path | None = None
     steps: int = 10000
     batch_size: int = 8
@@ -154,9 +165,9 @@ class TrainingConfiguration:
         return written
 
 
-def _channels_of(network: FusionINNConfiguration | IvanConfiguration | DisentangledGANConfiguration) -> tuple[int, int]:
+def _channels_of(network: NetworkConfiguration) -> tuple[int, int]:
     """How many channels a network takes and makes; what a fusion model makes is no image of a patient."""
-    if isinstance(network, IvanConfiguration):
+    if isinstance(network, IvanConfiguration | SynthesisBaselineConfiguration):
         return sum(network.inputs), sum(network.outputs)
     if isinstance(network, DisentangledGANConfiguration):
         return network.sources, 1

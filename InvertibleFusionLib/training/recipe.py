@@ -8,18 +8,28 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from InvertibleFusionLib.models.baselines.fusion_baseline import FusionBaseline, FusionBaselineConfiguration
+from InvertibleFusionLib.models.baselines.monai_networks import PatchDiscriminator
+from InvertibleFusionLib.models.baselines.synthesis_baseline import SynthesisBaseline, SynthesisBaselineConfiguration
 from InvertibleFusionLib.models.discriminator import Discriminator
 from InvertibleFusionLib.models.disentangled_gan import DisentangledGANConfiguration, DisentangledGenerator
 from InvertibleFusionLib.models.fusioninn import FusionINN, FusionINNConfiguration
 from InvertibleFusionLib.models.ivan import Ivan, IvanConfiguration
-from InvertibleFusionLib.models.model import SynthesisNetwork
+from InvertibleFusionLib.models.model import FusionNetwork, SynthesisNetwork
 from InvertibleFusionLib.training.configuration import TrainingConfiguration
 from InvertibleFusionLib.training.data import PatientSlices
+from InvertibleFusionLib.training.fusion_baseline_objective import FusionBaselineLoss, FusionBaselineObjective
+from InvertibleFusionLib.training.fusion_baseline_validation import fused_slice, measure_fusion, quick_fusion_check
 from InvertibleFusionLib.training.fusioninn_objective import FusionINNObjective
 from InvertibleFusionLib.training.gan_objective import GANLoss, GANObjective
 from InvertibleFusionLib.training.ivan_objective import IvanLoss, IvanObjective
 from InvertibleFusionLib.training.losses import LossWeights
 from InvertibleFusionLib.training.objective import Objective
+from InvertibleFusionLib.training.synthesis_baseline_objective import (
+    PairedObjective,
+    PixToPixObjective,
+    SynthesisBaselineLoss,
+)
 from InvertibleFusionLib.training.synthesis_validation import measure_synthesis, quick_synthesis_check
 from InvertibleFusionLib.training.validation import Images, Measurement, measure, padded, quick_check
 
@@ -80,6 +90,31 @@ def _gan(configuration: TrainingConfiguration) -> GANObjective:
     return GANObjective(generator, Discriminator(judged, configuration.seed), loss)
 
 
+def _fusion_baseline(configuration: TrainingConfiguration) -> FusionBaselineObjective:
+    network, loss = configuration.network, configuration.loss
+    assert isinstance(network, FusionBaselineConfiguration)
+    assert isinstance(loss, FusionBaselineLoss)
+    return FusionBaselineObjective(FusionBaseline(network, configuration.seed), loss)
+
+
+def _synthesis_baseline(configuration: TrainingConfiguration) -> PairedObjective:
+    network, loss = configuration.network, configuration.loss
+    assert isinstance(network, SynthesisBaselineConfiguration)
+    assert isinstance(loss, SynthesisBaselineLoss)
+    generator = SynthesisBaseline(network, configuration.seed)
+    if loss.deceive == 0:
+        return PairedObjective(generator, loss)
+    channels = sum(network.inputs) + sum(network.outputs)
+    return PixToPixObjective(
+        generator, PatchDiscriminator(channels, loss.discriminator_width, configuration.seed), loss
+    )
+
+
+def _one_way_pictures(network: FusionNetwork, images: Images) -> Tensor:
+    """Sources, fused image."""
+    return torch.cat((torch.from_numpy(images), fused_slice(network, images)[0]))[:, None]
+
+
 def _fusion_pictures(network: FusionINN, images: Images) -> Tensor:
     """Sources, fused image, sources from the fused image alone."""
     rows, columns = images.shape[1:]
@@ -105,5 +140,16 @@ RECIPES: dict[type[Any], Recipe] = {
     ),
     DisentangledGANConfiguration: Recipe(
         "disentangled-gan", "synthesis", _gan, quick_synthesis_check, measure_synthesis, _synthesis_pictures
+    ),
+    FusionBaselineConfiguration: Recipe(
+        "fusion-baseline", "fusion", _fusion_baseline, quick_fusion_check, measure_fusion, _one_way_pictures
+    ),
+    SynthesisBaselineConfiguration: Recipe(
+        "synthesis-baseline",
+        "synthesis",
+        _synthesis_baseline,
+        quick_synthesis_check,
+        measure_synthesis,
+        _synthesis_pictures,
     ),
 }

@@ -142,8 +142,11 @@ def test_synthesis_is_measured_beside_its_sources_and_backwards_by_two_names() -
             {"sources": 2, "base_channels": 2, "residual_blocks": 1},
             {"input_dropout": 0.3, "adversarial": "least-squares"},
         ),
+        ({"synthesize_by": "unet", "width": 2}, {}),
+        ({"synthesize_by": "unet", "width": 2}, {"deceive": 0.01, "discriminator_width": 2}),
+        ({"synthesize_by": "hi-net", "width": 2}, {"reconstruct": 0.5}),
     ],
-    ids=["ivan", "gan"],
+    ids=["ivan", "gan", "unet", "pix2pix", "hi-net"],
 )
 def test_the_command_trains_a_model_that_synthesizes(
     network: dict[str, object], loss: dict[str, object], tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -159,7 +162,7 @@ def test_the_command_trains_a_model_that_synthesizes(
         "targets": ["FLAIR"],
         "intended_use": "For tests. Research use only.",
         "network": network,
-        "loss": loss,
+        **({"loss": loss} if loss else {}),
         "training": [{"name": "made up", "licence": "none", "attribution": "nobody", "patients": ["one"]}],
         "validation": [{"name": "made up", "licence": "none", "attribution": "nobody", "patients": ["two"]}],
         "augmentation": {"crop": 16},

@@ -10,8 +10,9 @@ from InvertibleFusionLib.models.baselines.deepfuse import DeepFuse
 from InvertibleFusionLib.models.baselines.funfusean import FunFuseAn
 from InvertibleFusionLib.models.baselines.half_unet import HalfUNet
 from InvertibleFusionLib.models.baselines.hi_net import HiNet
+from InvertibleFusionLib.models.baselines.monai_networks import NestedUNet, PatchDiscriminator, UNet
 
-BASELINES: list[Callable[..., nn.Module]] = [DeepFuse, FunFuseAn, HalfUNet, HiNet]
+BASELINES: list[Callable[..., nn.Module]] = [DeepFuse, FunFuseAn, HalfUNet, HiNet, UNet, NestedUNet]
 every_baseline = pytest.mark.parametrize("baseline", BASELINES)
 
 
@@ -157,3 +158,10 @@ def test_same_seed_gives_the_same_network_and_leaves_the_global_generator_alone(
 @every_baseline
 def test_reduced_width_is_several_times_smaller(baseline: Callable[..., nn.Module]) -> None:
     assert 3 * size(baseline(baseline.reduced_width)) < size(baseline())  # type: ignore[attr-defined]
+
+
+def test_the_patch_discriminator_judges_patches_of_any_slice() -> None:
+    """70×70 pixels a patch with three layers: 256² gives 30×30 verdicts (Isola et al., appendix 6.1)."""
+    network = PatchDiscriminator(3, width=2)
+    assert network(slices(1, 2, 256, 256), slices(1, 1, 256, 256)).shape == (1, 1, 30, 30)
+    assert bool(torch.isfinite(network(slices(2, 2, 5, 40), slices(2, 1, 5, 40))).all())
