@@ -25,19 +25,21 @@ def quick_fusion_check(network: FusionNetwork, images: Sequence[Images]) -> dict
 def measure_fusion(
     network: FusionNetwork, patients: Sequence[PatientSlices], contrasts: Sequence[str], scaling: str
 ) -> Measurement:
-    """SSIM and Q_AB/F of fused images, slice by slice.
+    """SSIM and Q_AB/F of fused images, slice by slice, and inside the lesion.
 
     Args:
         network: in evaluation mode.
         patients: slices in [0, 1], as ``training.data.for_reporting`` gives them.
-        contrasts: names of the sources; they do not matter here.
+        contrasts: names of the sources.
         scaling: of the slices, in words.
     """
     rows = []
     for patient in patients:
         for number, each in enumerate(patient.images):
             images = np.asarray(each)
-            rows.append((patient.patient, number, fusion_quality(fused_slice(network, images), images)))
+            lesion = None if patient.mask is None else patient.mask[number]
+            row = fusion_quality(fused_slice(network, images), images, contrasts, lesion)
+            rows.append((patient.patient, number, row))
     names = ", ".join(dict.fromkeys(patient.patient for patient in patients))
     return Measurement(rows, {}, f"{names}: {len(rows)} axial slices, {scaling}")
 
