@@ -21,7 +21,12 @@ from InvertibleFusionLib.errors import ConfigurationError
 from InvertibleFusionLib.inference.kernel_choice import with_kernel
 from InvertibleFusionLib.inference.plan import Settings, exact_plan
 from InvertibleFusionLib.models.card import ModelCard
-from InvertibleFusionLib.models.model import InvertibleSynthesisNetwork, Model, SynthesisNetwork
+from InvertibleFusionLib.models.model import (
+    InvertibleFusionNetwork,
+    InvertibleSynthesisNetwork,
+    Model,
+    SynthesisNetwork,
+)
 from InvertibleFusionLib.training.validation import padded
 
 Images = NDArray[np.float32]
@@ -125,7 +130,14 @@ def model_method(model: Model, name: str, device: str = "auto") -> Method:
             mean, spread = network.decompose(padded(images, network), samples=samples, seeds=[given.number])
         return TakenApart(_plain(mean, rows, columns), None if spread is None else _plain(spread, rows, columns))
 
-    return Method(name, lambda given: _run(network, given.sources, _fuse(network)), take_apart, description, card=card)
+    invertible = isinstance(model.network, InvertibleFusionNetwork)
+    return Method(
+        name,
+        lambda given: _run(network, given.sources, _fuse(network)),
+        take_apart if invertible else None,
+        description,
+        card=card,
+    )
 
 
 def require_same_task(

@@ -103,7 +103,11 @@ class _Spread:
 
 
 def _measure_slice(
-    network: InvertibleFusionNetwork, images: Images, contrasts: Sequence[str], number: int, lesion: NDArray[np.bool_] | None
+    network: InvertibleFusionNetwork,
+    images: Images,
+    contrasts: Sequence[str],
+    number: int,
+    lesion: NDArray[np.bool_] | None,
 ) -> tuple[Row, _Spread]:
     sources = torch.from_numpy(images)[None]
     head = head_of(images)
