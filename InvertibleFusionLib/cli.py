@@ -22,6 +22,7 @@ from InvertibleFusionLib.commands import (
     manifest,
     models,
     phantom,
+    reproduce,
     synthesize,
     train,
 )
@@ -36,6 +37,7 @@ COMMANDS = {
     "manifest": manifest,
     "train": train,
     "evaluate": evaluate,
+    "reproduce": reproduce,
     "phantom": phantom,
     "demo": demo,
     "benchmark": benchmark,

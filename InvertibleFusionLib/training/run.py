@@ -48,7 +48,11 @@ OnStep = Callable[[int, int, dict[str, float]], None]
 
 
 def train_model(
-    configuration: TrainingConfiguration, out: Path, on_step: OnStep, resume: bool = False
+    configuration: TrainingConfiguration,
+    out: Path,
+    on_step: OnStep,
+    resume: bool = False,
+    slices_to_measure: int | None = None,
 ) -> ModelCard | None:
     """Train a model, measure it, and write its file.
 
@@ -61,6 +65,7 @@ def train_model(
         on_step: called with steps done, steps in all, and the losses.
         resume: go on with the last state of a run that was stopped, as if it had not been. One that was stopped after
             its last step is measured and its model file written.
+        slices_to_measure: of each validation patient the middle ones, for the card; all of them where None.
 
     Returns:
         The model's card; None in processes of a larger run that write nothing.
@@ -70,7 +75,7 @@ def train_model(
             folder holds a run that this one would overwrite or cannot go on with.
         InferenceError: when training diverges; the last state is kept.
     """
-    return _train(configuration, out, on_step, resume)
+    return _train(configuration, out, on_step, resume, slices_to_measure)
 
 
 def dry_run(configuration: TrainingConfiguration, out: Path | None = None, resume: bool = False) -> None:

@@ -150,7 +150,9 @@ def simulate(
 def noise_oracle(
     simulation: Simulation, scanner: SimulatedScanner, target: str, folder: Path, normalize: Clipped
 ) -> tuple[Slices, Slices]:
-    """What no method can beat on average: the target without its noise, which no source tells.
+    """Near the best that a method can reach: the target without its noise, which no source tells.
+
+    Not the very best: Rician noise has a mean above 0 in air, which can be learnt, and SSIM rewards it.
 
     Args:
         simulation: whose target it is.

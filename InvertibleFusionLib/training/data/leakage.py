@@ -5,8 +5,8 @@ Who a patient is, is told in two ways. By name: for folders, the path without th
 study…, ses-…, session…, visit… or timepoint… are such levels); for manifests, the column patient; for PNG folders,
 folder and case; for phantoms, the seed. Equal names are taken for one person, wherever they stand. By what is read:
 the files of the cases where they really lie, links followed, so that a patient is known again under another name, by
-an absolute path, or in another kind of source. Simulations may share their anatomy, in slabs that lie apart. What
-cannot be told: which patients are in a published .h5, and copies of a patient under another name.
+an absolute path, or in another kind of source. Simulations may share their anatomy, and PNG sources a case, in slabs
+that lie apart. What cannot be told: which patients are in a published .h5, and copies of a patient under another name.
 """
 
 import logging
@@ -15,13 +15,14 @@ import posixpath
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 from InvertibleFusionLib.errors import ConfigurationError
 from InvertibleFusionLib.training.data.cases import case_of_folder
 from InvertibleFusionLib.training.data.manifest import cases_of_split
-from InvertibleFusionLib.training.data.png_pairs import files_of_cases
-from InvertibleFusionLib.training.data.simulated import Simulation, require_slabs_apart
+from InvertibleFusionLib.training.data.png_pairs import files_of_cases, in_slab, slice_order
+from InvertibleFusionLib.training.data.simulated import GAP, Simulation, between, require_slabs_apart
 from InvertibleFusionLib.training.data.source import DataSource
 
 LOG = logging.getLogger("InvertibleFusion")
@@ -68,6 +69,7 @@ def require_separate_settings(training: Sequence[DataSource], validation: Sequen
                     f"phantom_seed of one to {max(_end(ours), _end(theirs))} or more."
                 )
     require_slabs_apart(_simulations(training), _simulations(validation), lambda path: path)
+    _require_png_slabs_apart(training, validation)
 
 
 @dataclass(frozen=True)
@@ -141,17 +143,36 @@ def _cases(source: DataSource, contrasts: Sequence[str], data_folder: Path) -> l
             files = [[*case.files.values(), *([case.mask] if case.mask else [])] for case in cases]
             return [_of_files(case.patient, each, data_folder) for case, each in zip(cases, files, strict=True)]
         if source.png:
-            name, found = patient_of(source.png.as_posix()), files_of_cases(data_folder / source.png, names)
-            return [
-                _Read(posixpath.join(name, case), _real(files))
-                for case, files in found.items()
-                if not source.cases or case in source.cases
-            ]
+            return _of_pngs(source, source.png, names, data_folder)
         if source.h5:
             return [_Read(patient_of(source.h5.as_posix()), _real([data_folder / source.h5]))]
     except ConfigurationError as error:
         LOG.debug("Not compared: %s", error)
     return []
+
+
+def _of_pngs(source: DataSource, png: Path, names: Sequence[str], data_folder: Path) -> list[_Read]:
+    """Slabs of one case have names of their own; whether they lie apart is looked at elsewhere."""
+    folder, slab = patient_of(png.as_posix()), source.slices
+    read = []
+    for case, files in files_of_cases(data_folder / png, names).items():
+        if not source.cases or case in source.cases:
+            stems = in_slab(sorted({file.stem for file in files}, key=slice_order), slab)
+            called = posixpath.join(folder, case) + (f", slices {slab[0]} to {slab[1]}" if slab else "")
+            read.append(_Read(called, _real(file for file in files if file.stem in stems)))
+    return read
+
+
+def _require_png_slabs_apart(training: Sequence[DataSource], validation: Sequence[DataSource]) -> None:
+    for ours, theirs in product(training, validation):
+        same = ours.png and theirs.png and patient_of(ours.png.as_posix()) == patient_of(theirs.png.as_posix())
+        shared = not ours.cases or not theirs.cases or set(ours.cases) & set(theirs.cases)
+        if same and shared and ours.slices and theirs.slices and between(ours.slices, theirs.slices) < GAP:
+            raise ConfigurationError(
+                f"Training and validation take slices of one case of {ours.png}: {ours.slices[0]} to {ours.slices[1]} "
+                f"are learnt from and {theirs.slices[0]} to {theirs.slices[1]} measured on. Leave at least {GAP} "
+                "slices between them."
+            )
 
 
 def _of_folder(folder: str, names: Sequence[str], mask: str, data_folder: Path) -> _Read:

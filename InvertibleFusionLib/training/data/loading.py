@@ -50,7 +50,7 @@ class _Reading:
         if source.h5:
             return [_Job(source.h5.as_posix(), source.h5.as_posix(), self._h5(self.folder / source.h5, sets))]
         if source.png:
-            return self._pngs(self.folder / source.png, sets, source.cases)
+            return self._pngs(self.folder / source.png, sets, source.cases, source.slices)
         if source.simulated:
             return self._simulated(source.simulated, sets)
         return []
@@ -89,8 +89,8 @@ class _Reading:
 
         return lambda: [one(names) for names in sets]
 
-    def _pngs(self, folder: Path, sets: list[list[str]], cases: list[str]) -> list[_Job]:
-        read = [load_pngs(folder, names, self.selection, cases) for names in sets]
+    def _pngs(self, folder: Path, sets: list[list[str]], cases: list[str], slab: list[int]) -> list[_Job]:
+        read = [load_pngs(folder, names, self.selection, cases, slab) for names in sets]
         found = dict.fromkeys(case for of_set in read for case in of_set)
         return [_Job(case, case, lambda case=case: [each[case] for each in read if case in each]) for case in found]  # type: ignore[misc]
 

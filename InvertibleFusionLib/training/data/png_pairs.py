@@ -7,6 +7,7 @@ three name the case, 16; of names that are not all digits, what stands before th
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import SimpleITK as sitk
@@ -21,6 +22,7 @@ CHANNELS = {"R": 0, "G": 1, "B": 2}
 LUMINANCE = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 """Of red, green and blue (ITU-R BT.601)."""
 SLICE_DIGITS = 3
+Item = TypeVar("Item")
 
 
 def case_of(file: str) -> str:
@@ -53,7 +55,11 @@ def files_of_cases(folder: Path, contrasts: Sequence[str]) -> dict[str, list[Pat
 
 
 def load_pngs(
-    folder: Path, contrasts: Sequence[str], selection: SliceSelection, cases: Sequence[str] = ()
+    folder: Path,
+    contrasts: Sequence[str],
+    selection: SliceSelection,
+    cases: Sequence[str] = (),
+    slab: Sequence[int] = (),
 ) -> dict[str, PatientSlices]:
     """Read a folder of PNG slices.
 
@@ -65,6 +71,7 @@ def load_pngs(
         contrasts: names of the folders, or such a name with -R, -G or -B.
         selection: of slices.
         cases: which ones; none for all.
+        slab: first and last slice of each case, counted from 0; none for all.
 
     Returns:
         Slices by the case's name; slices in the order of their files' names.
@@ -87,12 +94,24 @@ def load_pngs(
     patients: dict[str, PatientSlices] = {}
     for case, slices in grouped.items():
         try:
-            patients[case] = _patient(f"{folder.name}/{case}", slices, contrasts, selection)
+            patients[case] = _patient(f"{folder.name}/{case}", in_slab(slices, slab), contrasts, selection)
         except ConfigurationError as error:
             problems.append(f"case {case}: {error}")
     if problems:
         raise ConfigurationError(f"{folder} cannot be used. " + " ".join(f"{each.rstrip('.')}." for each in problems))
     return patients
+
+
+def in_slab(slices: Sequence[Item], slab: Sequence[int]) -> list[Item]:
+    """Those of a case's slices that lie in a slab, first and last; all where there is none.
+
+    Raises:
+        ConfigurationError: when there are none.
+    """
+    kept = list(slices[slab[0] : slab[1] + 1]) if slab else list(slices)
+    if not kept:
+        raise ConfigurationError(f"it has {len(slices)} slices, none from {slab[0]} to {slab[1]}")
+    return kept
 
 
 def read_png(path: Path, channel: int | None = None) -> NDArray[np.float32]:

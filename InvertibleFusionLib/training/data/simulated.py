@@ -81,7 +81,7 @@ class Simulation:
         if not self.slabs or not self.scanners:
             raise ConfigurationError("A simulation needs at least one slab and one scanner.")
         for one, two in combinations(self.slabs, 2):
-            if _between(one, two) < 0:
+            if between(one, two) < 0:
                 raise ConfigurationError(f"The slabs {one} and {two} of one simulation overlap. Make them one.")
         names = [scanner.name for scanner in self.scanners]
         if len(set(names)) < len(names):
@@ -109,7 +109,7 @@ def require_slabs_apart(
         if place(ours.labels) != place(theirs.labels):
             continue
         for one, two in product(ours.slabs, theirs.slabs):
-            if _between(one, two) < GAP:
+            if between(one, two) < GAP:
                 raise ConfigurationError(
                     f"Training and validation simulate the same anatomy, {ours.labels}: the slices {one[0]} to "
                     f"{one[1]} are learnt from and {two[0]} to {two[1]} measured on. Leave at least {GAP} slices "
@@ -117,6 +117,6 @@ def require_slabs_apart(
                 )
 
 
-def _between(one: Sequence[int], two: Sequence[int]) -> int:
+def between(one: Sequence[int], two: Sequence[int]) -> int:
     """How many slices lie between two slabs; negative where they overlap."""
     return max(one[0], two[0]) - min(one[1], two[1]) - 1

@@ -26,6 +26,8 @@ class DataSource:
         h5: file of slices as the FusionINN authors publish them, relative to the data folder.
         png: folder with a folder of PNG slices for each contrast, relative to the data folder.
         cases: of the PNG folder; empty for all of them.
+        slices: first and last slice of each PNG case, counted from 0; empty for all. Where one case is all there is, it
+            may stand on both sides in slabs that lie apart.
         phantoms: how many simulated patients there are to draw from. They are made when they are needed.
         phantom_seed: of the first of them; the others follow it.
         simulated: scans simulated of a discrete anatomical model; the source's name must say so.
@@ -47,6 +49,7 @@ class DataSource:
     h5: Path | None = None
     png: Path | None = None
     cases: list[str] = field(default_factory=list)
+    slices: list[int] = field(default_factory=list)
     phantoms: int = 0
     phantom_seed: int = 0
     simulated: Simulation | None = None
@@ -63,9 +66,11 @@ class DataSource:
             self._refuse(f"asks for {self.phantoms} phantoms from seed {self.phantom_seed}; neither can be negative")
         if not (self.weight > 0 and math.isfinite(self.weight)):
             self._refuse(f"has the weight {self.weight}; a weight is a positive number")
-        for setting, origin in (("split", "manifest"), ("cases", "png"), ("mask", "patients")):
+        for setting, origin in (("split", "manifest"), ("cases", "png"), ("slices", "png"), ("mask", "patients")):
             if getattr(self, setting) and origin not in origins:
                 self._refuse(f"sets {setting}, which goes with {origin} only, not with {origins[0]}")
+        if self.slices and not (len(self.slices) == 2 and 0 <= self.slices[0] <= self.slices[1]):
+            self._refuse(f"takes the slices {self.slices}; it needs the first and the last one, counted from 0")
         if self.simulated and "simulated" not in self.name.lower():
             self._refuse("is simulated and its name does not say so; put the word in, cards and tables show it")
         self._require_once("patients", self.patients)

@@ -165,3 +165,25 @@ def test_files_in_one_folder_may_be_of_many_patients(tmp_path: Path) -> None:
 def test_lists_that_cannot_be_read_are_left_to_the_reading(tmp_path: Path) -> None:
     for wrong in (source(manifest=Path("none.csv")), source(png=Path("none")), source("none")):
         require_separate_patients([wrong], [source("raw/patient01")], PAIR, tmp_path)
+
+
+def test_one_png_case_stands_on_both_sides_in_slabs_that_lie_apart_only(tmp_path: Path) -> None:
+    for contrast in ("MRI", "PET"):
+        (tmp_path / "pairs" / contrast).mkdir(parents=True)
+        for number in range(20):
+            (tmp_path / "pairs" / contrast / f"4{number:03}.png").write_bytes(b"")
+
+    def slab(*slices: int, cases: tuple[str, ...] = ()) -> DataSource:
+        return source(png=Path("pairs"), slices=list(slices), cases=list(cases))
+
+    require_separate_patients([slab(0, 4), slab(16, 19)], [slab(10, 10)], ["MRI", "PET"], tmp_path)
+    with pytest.raises(ConfigurationError, match=r"0 to 4 are learnt from and 9 to 12 .* at least 5 slices"):
+        require_separate_patients([slab(0, 4)], [slab(9, 12)], ["MRI", "PET"], tmp_path)
+    with pytest.raises(ConfigurationError, match="same files"):
+        require_separate_patients([slab()], [slab(10, 12)], ["MRI", "PET"], tmp_path)
+    require_separate_settings([slab(0, 4, cases=("4",))], [slab(3, 8, cases=("5",))])
+    for wrong in ((3,), (4, 2), (-1, 2)):
+        with pytest.raises(ConfigurationError, match="first and the last one"):
+            slab(*wrong)
+    with pytest.raises(ConfigurationError, match="goes with png only"):
+        source("folder", slices=[0, 4])

@@ -1,0 +1,157 @@
+"""What an experiment leaves: a table for people, the figures as CSV, every slice as CSV, pictures."""
+
+import csv
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from InvertibleFusionLib._version import __version__
+from InvertibleFusionLib.evaluation.experiments.budget import BATCH, Budget
+from InvertibleFusionLib.evaluation.experiments.comparing import Figures
+from InvertibleFusionLib.evaluation.experiments.data_sets import data_sets
+from InvertibleFusionLib.evaluation.experiments.definition import Column, Experiment, Learner, Part
+from InvertibleFusionLib.evaluation.experiments.findings import RULES, findings, findings_across
+from InvertibleFusionLib.evaluation.experiments.pictures import draw_slice
+from InvertibleFusionLib.evaluation.measuring import CaseMeasurement
+from InvertibleFusionLib.evaluation.tables import write_slices
+from InvertibleFusionLib.models.model import Model
+from InvertibleFusionLib.volumes.writing import staged
+
+QUICK = "The quick budget shows that everything runs and how results look; networks are far from what they can learn."
+
+
+@dataclass(frozen=True)
+class PartResult:
+    """A part and what came of it.
+
+    Attributes:
+        part: of the experiment.
+        models: by their names in the table.
+        measurements: of the cases.
+        figures: of the table.
+    """
+
+    part: Part
+    models: dict[str, Model]
+    measurements: list[CaseMeasurement]
+    figures: Figures
+
+
+def write_results(
+    experiment: Experiment, results: Sequence[PartResult], budget: Budget, command: str, out: Path
+) -> str:
+    """Write table.md, figures.csv, and of each part its slices and a picture; whole or not at all.
+
+    Times are left out: the same seed gives the same files.
+
+    Returns:
+        The text of table.md.
+    """
+    text = described(experiment, results, budget, command)
+    with staged(out) as stage:
+        (stage / "table.md").write_text(text, encoding="utf-8")
+        _write_figures(results, stage / "figures.csv")
+        for number, result in enumerate(results, 1):
+            timeless = [_without_times(measured) for measured in result.measurements]
+            write_slices(timeless, stage / f"slices-{number}.csv")
+            draw_slice(result.measurements[0], stage / f"slice-{number}.png")
+    return text
+
+
+def described(experiment: Experiment, results: Sequence[PartResult], budget: Budget, command: str) -> str:
+    """The whole text of table.md."""
+    versions = f"invertible-fusion {__version__}, torch {torch.__version__}, numpy {np.__version__}"
+    lines = [
+        f"# {experiment.name}: {experiment.title}",
+        "",
+        f"    {command}",
+        "",
+        f"{budget.steps} optimization steps of {BATCH} crops for every network, Adam with half a cosine to zero. "
+        f"{versions}. Research use only.",
+        *([QUICK] if budget.name == "quick" else []),
+        *([experiment.remark] if experiment.remark else []),
+        "",
+    ]
+    for number, result in enumerate(results, 1):
+        lines += [*_part_lines(result), "", f"Pictures: slice-{number}.png; every slice: slices-{number}.csv.", ""]
+    rules = frozenset(name for result in results for name in _rules_of(result))
+    across = findings_across(experiment.across, [(result.part, result.figures) for result in results], rules)
+    if across:
+        lines += ["## All parts", "", *(f"- {sentence}" for sentence in across), ""]
+    return "\n".join([*lines, RULES, ""])
+
+
+def _part_lines(result: PartResult) -> list[str]:
+    part = result.part
+    rules = _rules_of(result)
+    slices = sum(len(measured.case) for measured in result.measurements)
+    cases = ", ".join(dict.fromkeys(measured.case.name for measured in result.measurements))
+    return [
+        f"## {part.title}",
+        "",
+        part.data_remark,
+        f"Learnt from: {'; '.join(source.name for source in data_sets(part.training))}. Measured on {slices} slices of "
+        f"{cases} ({'; '.join(source.name for source in data_sets(part.validation))}).",
+        "",
+        *_table_lines(part, result.figures),
+        "",
+        *(f"{column.symbol}: {column.remark}" for column in part.columns if column.remark),
+        *[f"- {sentence}" for sentence in findings(part, result.figures, rules)],
+        "",
+        *(_learner_line(learner, result.models[learner.name]) for learner in part.learners),
+    ]
+
+
+def _rules_of(result: PartResult) -> frozenset[str]:
+    return frozenset(method.name for measured in result.measurements for method in measured.methods if method.trivial)
+
+
+def _table_lines(part: Part, figures: Figures) -> list[str]:
+    head = " | ".join(f"{column.symbol}, here | published" for column in part.columns)
+    methods = list(dict.fromkeys([*figures, *part.published]))
+    lines = [f"| method | {head} |", "|---|" + "---|" * (2 * len(part.columns))]
+    for name in methods:
+        cells = [cell for column in part.columns for cell in _cells(name, column, part, figures)]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return lines
+
+
+def _cells(name: str, column: Column, part: Part, figures: Figures) -> tuple[str, str]:
+    figure = figures.get(name, {}).get(column.symbol)
+    published = part.published.get(name, {}).get(column.symbol)
+    here = "–" if figure is None else f"{figure.mean:.{column.digits}f} ± {figure.deviation:.{column.digits}f}"
+    return here, "–" if published is None else f"{published:g}"
+
+
+def _learner_line(learner: Learner, model: Model) -> str:
+    parameters = sum(value.numel() for value in model.network.state_dict().values())
+    settings = json.dumps(model.card.configuration, sort_keys=True)
+    note = f" {learner.note}" if learner.note else ""
+    return f"- {learner.name}: {parameters:,} numbers, learning rate {learner.learning_rate:g}, {settings}.{note}"
+
+
+def _write_figures(results: Sequence[PartResult], path: Path) -> None:
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["part", "method", "figure", "mean", "standard deviation", "slices", "published"])
+        for result in results:
+            for name in dict.fromkeys([*result.figures, *result.part.published]):
+                for column in result.part.columns:
+                    figure = result.figures.get(name, {}).get(column.symbol)
+                    ours = (
+                        (f"{figure.mean:.6g}", f"{figure.deviation:.6g}", len(figure.slices)) if figure else ("",) * 3
+                    )
+                    published = result.part.published.get(name, {}).get(column.symbol, "")
+                    writer.writerow([result.part.title, name, column.symbol, *ours, published])
+
+
+def _without_times(measured: CaseMeasurement) -> CaseMeasurement:
+    rows = [
+        replace(row, values={measure: value for measure, value in row.values.items() if measure.group != "time"})
+        for row in measured.rows
+    ]
+    return replace(measured, rows=rows)
