@@ -70,8 +70,8 @@ def described(experiment: Experiment, results: Sequence[PartResult], budget: Bud
         "",
         f"    {command}",
         "",
-        f"{budget.steps} optimization steps of {BATCH} crops for every network, Adam with half a cosine to zero. "
-        f"{versions}. Research use only.",
+        f"{budget.steps} optimization steps of {BATCH} crops for every network, Adam with half a cosine to zero; "
+        f"learnt from the {budget.middle} middle slices of each study at most. {versions}. Research use only.",
         *([QUICK] if budget.name == "quick" else []),
         *([experiment.remark] if experiment.remark else []),
         "",
