@@ -23,6 +23,7 @@ class Column:
         higher_is_better: how it is read.
         digits: after the point.
         remark: where the published figure was made another way.
+        comparable: whether methods can be compared by the published figures.
     """
 
     symbol: str
@@ -30,6 +31,7 @@ class Column:
     higher_is_better: bool = True
     digits: int = 3
     remark: str = ""
+    comparable: bool = True
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,8 @@ class Part:
         sets: files of the sources and targets where one is given twice.
         selected_by: contrasts by which slices to measure on are selected, so that parts with other sources have the
             same; the part's own where empty.
+        judged_by: symbol of the column by which it is judged whether a fusion network has learnt at all, since a rule
+            may well be the best in others; none is judged where empty. Of a synthesis every column tells.
     """
 
     title: str
@@ -93,6 +97,7 @@ class Part:
     prepare: Callable[[Path, Path], Path] | None = None
     sets: tuple[str, ...] = ()
     selected_by: tuple[str, ...] = ()
+    judged_by: str = ""
 
     @property
     def channels(self) -> list[str]:

@@ -11,10 +11,10 @@ from InvertibleFusionLib.evaluation.paired_tests import SIGNIFICANT, signed_rank
 
 RULES = (
     "A comparison of the paper is said to reproduce when the same method is ahead here and Wilcoxon's signed-rank test "
-    f"over the slices gives p < {SIGNIFICANT:g}; to be undecided for a larger p; else not to reproduce. Of a "
-    "synthesis, two networks that are both no better than the best rule that learns nothing have not learnt the task: "
-    "comparing them is not counted. Slices of one patient are not independent: p says how sure a difference is on "
-    "these slices."
+    f"over the slices gives p < {SIGNIFICANT:g}; to be undecided for a larger p; else not to reproduce. Two networks "
+    "that are both no better than the best rule that learns nothing (of a synthesis in that figure, of a fusion in "
+    "SSIM) have not learnt the task: comparing them is not counted. Slices of one patient are not independent: p says "
+    "how sure a difference is on these slices."
 )
 
 
@@ -57,10 +57,12 @@ def _comparisons(part: Part, figures: Figures, own: str, rules: frozenset[str]) 
             continue
         for column in part.columns:
             theirs, ours = part.published[other].get(column.symbol), part.published[own].get(column.symbol)
-            if theirs is None or ours is None or theirs == ours or column.symbol not in figures[own]:
+            if theirs is None or ours is None or theirs == ours or not column.comparable:
+                continue
+            if column.symbol not in figures[own]:
                 continue
             ahead = own if (ours > theirs) == column.higher_is_better else other
-            if part.measured == "synthesis" and _unlearnt(column, figures, (own, other), rules):
+            if _unlearnt(part, column, figures, (own, other), rules):
                 yield (
                     f"{column.symbol}: {own} and {other} are both no better than the best rule that learns nothing; "
                     "not counted."
@@ -112,8 +114,13 @@ def _best_rule(column: Column, figures: Figures, rules: frozenset[str]) -> str |
     return max(there, key=lambda name: sign * figures[name][column.symbol].mean) if there else None
 
 
-def _unlearnt(column: Column, figures: Figures, names: tuple[str, str], rules: frozenset[str]) -> bool:
+def _unlearnt(part: Part, column: Column, figures: Figures, names: tuple[str, str], rules: frozenset[str]) -> bool:
     """Whether none of two networks is better than the best rule, by the mean."""
+    if part.measured != "synthesis":
+        judges = [each for each in part.columns if each.symbol == part.judged_by]
+        if not judges:
+            return False
+        [column] = judges
     best = _best_rule(column, figures, rules)
     if best is None:
         return False

@@ -170,6 +170,19 @@ def test_a_lower_error_is_ahead_and_rules_are_compared_with() -> None:
     assert "iVAN is worse than" in worse[0]
 
 
+def test_figures_that_cannot_be_compared_are_not_and_fusion_is_judged_by_its_column() -> None:
+    figures = {
+        "copy": {"PSNR": figure(*(10 + EIGHT)), "NMSE": figure(*(0.1 + EIGHT))},
+        "iVAN": {"PSNR": figure(*(20 + EIGHT)), "NMSE": figure(*(0.9 + EIGHT))},
+        "Pix2pix": {"PSNR": figure(*(15 + EIGHT / 2)), "NMSE": figure(*(0.8 + EIGHT / 2))},
+    }
+    fusion = replace(PART, measured="fusion", judged_by="NMSE")
+    assert "not counted" in findings(fusion, figures, frozenset({"copy"}))[0]
+    assert "this reproduces" in findings(replace(fusion, judged_by=""), figures, frozenset({"copy"}))[0]
+    incomparable = replace(PART, columns=(replace(PSNR, comparable=False),))
+    assert not any("published" in sentence for sentence in findings(incomparable, figures, frozenset({"copy"})))
+
+
 def test_methods_of_different_parts_are_compared_slice_by_slice() -> None:
     first = replace(PART, published={"one": {"PSNR": 20.0}})
     second = replace(PART, published={"two": {"PSNR": 21.0}})
