@@ -17,8 +17,8 @@ from InvertibleFusionLib.errors import ConfigurationError
 from InvertibleFusionLib.metrics.structural_similarity import structural_similarity
 from InvertibleFusionLib.models.baselines.fusion_baseline import FusionBaseline, FusionBaselineConfiguration
 from InvertibleFusionLib.models.baselines.synthesis_baseline import SynthesisBaseline, SynthesisBaselineConfiguration
+from InvertibleFusionLib.models.card_file import read_card
 from InvertibleFusionLib.models.model import Model
-from InvertibleFusionLib.models.model_file import read_card
 from InvertibleFusionLib.training.configuration import TrainingConfiguration
 from InvertibleFusionLib.training.data import Augmentation
 from InvertibleFusionLib.training.fusion_baseline_objective import FusionBaselineLoss, FusionBaselineObjective

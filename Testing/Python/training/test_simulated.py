@@ -208,7 +208,7 @@ def test_tables_that_do_not_fit_are_refused(table: str, says: str, folder: Path)
 def test_the_command_learns_from_a_simulation_and_its_card_says_so(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from InvertibleFusionLib.models.model_file import read_card
+    from InvertibleFusionLib.models.card_file import read_card
 
     scanner = {"name": "one", "times": TIMES}
     simulated = {"labels": LABELS.as_posix(), "tissues": TISSUES.as_posix(), "slabs": [[0, 3]], "scanners": [scanner]}
