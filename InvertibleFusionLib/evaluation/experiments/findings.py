@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from InvertibleFusionLib.evaluation.experiments.comparing import Figure, Figures
+from InvertibleFusionLib.evaluation.experiments.comparing import ALONE, ROUND_TRIP, Figure, Figures
 from InvertibleFusionLib.evaluation.experiments.definition import Column, Part
 from InvertibleFusionLib.evaluation.paired_tests import SIGNIFICANT, signed_rank
 
@@ -28,9 +28,11 @@ def findings(part: Part, figures: Figures, rules: frozenset[str]) -> list[str]:
     """
     if not part.learners:
         return []
+    if part.measured == "way back":
+        return list(_ways_back(part, figures))
     own = part.learners[0].name
     said = [*_comparisons(part, figures, own, rules), *_against_rules(part, figures, own, rules)]
-    return said or ["The paper has no figures to compare these with."]
+    return said or ["The paper has no figures of two methods that were trained here."]
 
 
 def findings_across(
@@ -48,6 +50,20 @@ def findings_across(
     published = {name: row for part, _ in results for name, row in part.published.items() if name in names}
     figures = {name: row for _, found in results for name, row in found.items()}
     return list(_comparisons(replace(results[0][0], published=published), figures, names[0], rules))
+
+
+def _ways_back(part: Part, figures: Figures) -> Iterator[str]:
+    """The published round trip beside ours, and beside what the real target alone tells."""
+    for name in (learner.name for learner in part.learners):
+        trip, alone = f"{name}, {ROUND_TRIP}", f"{name}, {ALONE}"
+        for column in part.columns:
+            published = part.published.get(trip, {}).get(column.symbol)
+            if published is not None:
+                ours, seen = (figures[way][column.symbol].mean for way in (trip, alone))
+                yield (
+                    f"{column.symbol}: published {published:g}, a round trip; here the round trip gives "
+                    f"{ours:.{column.digits}f}, the real target alone {seen:.{column.digits}f}."
+                )
 
 
 def _comparisons(part: Part, figures: Figures, own: str, rules: frozenset[str]) -> Iterator[str]:

@@ -183,6 +183,13 @@ def test_figures_that_cannot_be_compared_are_not_and_fusion_is_judged_by_its_col
     assert not any("published" in sentence for sentence in findings(incomparable, figures, frozenset({"copy"})))
 
 
+def test_the_way_back_says_both_ways_beside_the_published_one() -> None:
+    trip, alone = "iVAN, round trip from the full output", "iVAN, from the real target alone"
+    part = replace(WAY_BACK, published={trip: {"T1": 56.0}})
+    [sentence] = findings(part, {trip: {"T1": figure(140.0)}, alone: {"T1": figure(17.25)}}, frozenset())
+    assert "published 56, a round trip; here the round trip gives 140.000, the real target alone 17.250" in sentence
+
+
 def test_methods_of_different_parts_are_compared_slice_by_slice() -> None:
     first = replace(PART, published={"one": {"PSNR": 20.0}})
     second = replace(PART, published={"two": {"PSNR": 21.0}})
