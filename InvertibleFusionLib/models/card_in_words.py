@@ -10,6 +10,9 @@ FEW_METRICS = 4
 CALIBRATED_WITHIN = 1.25
 """A spread that needs at most this factor, or its inverse, to be as large as the error is called calibrated."""
 
+HARDLY, ROUGHLY = 0.3, 0.6
+"""Below these correlations with the error a spread hardly, or only roughly, shows where errors are."""
+
 
 def card_in_words(card: ModelCard) -> str:
     """What a model does, is meant for, learnt from and was measured on, one statement a line."""
@@ -44,15 +47,26 @@ def contrast_warning(card: ModelCard, names: Sequence[str]) -> str:
 
 def spread_statement(card: ModelCard) -> str:
     """What the spread of a decomposition tells, and whether it was found to be as large as the error."""
-    meaning = "The spread says where the fused image alone tells little."
+    meaning = "The spread is how much draws of what the fused image alone does not tell differ."
     measured = [metric for metric in card.metrics if "reliability" in metric]
     if not measured:
         return f"{meaning} Whether it is as large as the error was not measured for {card.name}."
     factors = [metric["scale"] for metric in measured]
     if all(factor and 1 / CALIBRATED_WITHIN <= factor <= CALIBRATED_WITHIN for factor in factors):
-        return f"{meaning} It was about as large as the error where {card.name} was measured."
-    times = " and ".join(f"{factor:.2g}" if factor else "infinitely" for factor in factors)
-    return f"{meaning} It is not calibrated: errors were {times} times as large where {card.name} was measured."
+        size = f"It was about as large as the error where {card.name} was measured."
+    else:
+        times = " and ".join(f"{factor:.2g}" if factor else "infinitely" for factor in factors)
+        size = f"It is not calibrated: errors were {times} times as large where {card.name} was measured."
+    return f"{meaning} {size} {spread_place(min(metric['pearson'] for metric in measured))}"
+
+
+def spread_place(correlation: float) -> str:
+    """Whether a spread shows where errors are large, from its linear correlation with the absolute error.
+
+    A true spread of Gaussian errors does not reach more than √(2/π) = .8, since every error is a single draw.
+    """
+    how_well = "hardly" if correlation < HARDLY else "roughly" if correlation < ROUGHLY else "well"
+    return f"It shows {how_well} where errors are large (correlation {correlation:.2f}; a true spread has up to 0.8)."
 
 
 def fits_contrasts(card: ModelCard, names: Sequence[Any]) -> bool:

@@ -14,7 +14,7 @@ from torch import Tensor
 from InvertibleFusionLib.metrics.calibration import Calibration, calibration
 from InvertibleFusionLib.metrics.gradient_preservation import gradient_preservation
 from InvertibleFusionLib.metrics.structural_similarity import WINDOW, structural_similarity_map
-from InvertibleFusionLib.models.card_in_words import CALIBRATED_WITHIN
+from InvertibleFusionLib.models.card_in_words import CALIBRATED_WITHIN, spread_place
 from InvertibleFusionLib.models.model import FusionNetwork, InvertibleFusionNetwork, SynthesisNetwork
 from InvertibleFusionLib.training.data import PatientSlices
 from InvertibleFusionLib.volumes.grid import Grid
@@ -242,13 +242,12 @@ def _summary(name: str, values: NDArray[np.float64], data: str) -> dict[str, Any
 
 
 def calibration_reading(measured: Calibration) -> str:
-    """What the spread is worth, in words; for cards and tooltips."""
+    """What the spread is worth, in words: whether it is as large as the error and shows where errors are."""
     if 1 / CALIBRATED_WITHIN <= measured.scale <= CALIBRATED_WITHIN:
-        return "The spread is about as large as the error: it is calibrated on these slices."
-    return (
-        f"The spread is not calibrated: errors are {measured.scale:.2g} times as large. It says where the image alone "
-        "tells little, not how much is wrong there."
-    )
+        size = "The spread is about as large as the error: it is calibrated on these slices."
+    else:
+        size = f"The spread is not calibrated: errors are {measured.scale:.2g} times as large."
+    return f"{size} {spread_place(measured.pearson)}"
 
 
 def _calibration_summary(contrast: str, measured: Calibration, data: str) -> dict[str, Any]:

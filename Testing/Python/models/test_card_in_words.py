@@ -49,11 +49,20 @@ def test_a_card_tells_what_the_model_is_for_and_was_measured_on() -> None:
         ([6.64, 7.359], "It is not calibrated: errors were 6.6 and 7.4 times as large where small was measured."),
         ([None], "It is not calibrated: errors were infinitely times as large where small was measured."),
         ([1.1, 0.9], "It was about as large as the error where small was measured."),
-        ([], "Whether it is as large as the error was not measured for small."),
     ],
 )
-def test_the_spread_is_called_calibrated_only_where_it_was_measured_to_be(scales: list[float], said: str) -> None:
-    metrics = [{"name": "calibration", "scale": scale, "reliability": []} for scale in scales]
-    assert (
-        spread_statement(card(metrics=metrics)) == f"The spread says where the fused image alone tells little. {said}"
-    )
+def test_the_spread_is_called_calibrated_only_where_it_was_measured_to_be(
+    scales: list[float | None], said: str
+) -> None:
+    metrics = [{"name": "calibration", "scale": scale, "pearson": 0.4, "reliability": []} for scale in scales]
+    assert f" {said} It shows roughly where errors are large" in spread_statement(card(metrics=metrics))
+
+
+def test_the_spread_shows_no_more_places_than_the_worse_contrast() -> None:
+    metrics = [{"name": "c", "scale": 1.0, "pearson": pearson, "reliability": []} for pearson in (0.7, 0.19)]
+    assert "It shows hardly where errors are large (correlation 0.19;" in spread_statement(card(metrics=metrics))
+    assert "It shows well where" in spread_statement(card(metrics=metrics[:1]))
+
+
+def test_a_spread_that_was_not_measured_is_said_to_be_so() -> None:
+    assert "Whether it is as large as the error was not measured for small." in spread_statement(card(metrics=[]))
