@@ -51,7 +51,7 @@ def run(options: Namespace, _: ArgumentParser) -> None:
             options.accelerator,
         )
     print(text)
-    print(f"Wrote {options.out / 'table.md'}, figures.csv, and slices and a picture of each part.")
+    print(f"Wrote {options.out / 'table.md'}, figures.csv, slices and a picture of each part.")
 
 
 def command_line(options: Namespace) -> str:

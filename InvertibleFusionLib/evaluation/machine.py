@@ -1,5 +1,6 @@
 """What the machine at hand can do at best: its kind, its arithmetic rate, its memory."""
 
+import platform
 import statistics
 import time
 from collections.abc import Callable
@@ -18,6 +19,20 @@ def processor_kind() -> str:
     if capability == "AVX512":
         return "avx512-amx" if "amx_bf16" in _linux_flags() else "avx512"
     return "avx2" if capability == "AVX2" else "other"
+
+
+def machine_in_words(accelerator: str, threads: int) -> str:
+    """What networks learn on, without names that a machine has of its own, such as "1 thread of a CPU (avx2), Linux".
+
+    Args:
+        accelerator: as Lightning Fabric calls it; "auto" takes a GPU where there is one.
+        threads: of the CPU.
+    """
+    on_gpu = accelerator in ("auto", "cuda") and torch.cuda.is_available()
+    on_mps = not on_gpu and accelerator in ("auto", "mps") and torch.backends.mps.is_available()
+    gpu = f"{torch.cuda.get_device_name()}, " if on_gpu else ("Apple GPU, " if on_mps else "")
+    counted = "1 thread" if threads == 1 else f"{threads} threads"
+    return f"{gpu}{counted} of a CPU ({processor_kind()}), {platform.system()}"
 
 
 def multiply_adds_per_second() -> float:

@@ -60,14 +60,14 @@ def compared(
     cases = [_spread(case, shared.budget.measured) for case in validation_cases(part, shared)]
     if part.measured == "way back":
         methods = [way for name, model in models.items() for way in _ways_back(name, model, len(part.sources))]
-        cases = [_for_way_back(case, part) for case in cases]
+        cases = [for_way_back(case, part) for case in cases]
     else:
         ours = [model_method(model, name, "cpu") for name, model in models.items()]
         methods = [*_rules(part, shared), *_oracles(part, cases, shared), *ours]
     fusion = part.measured == "fusion"
     metrics = metrics_named(FUSION_SYMBOLS if fusion else SYNTHESIS_SYMBOLS, synthesis=not fusion)
     measurements = measure(methods, cases, metrics, on_slice=on_slice)
-    return measurements, _figures(measurements, part.columns)
+    return measurements, figures_of(measurements, part.columns)
 
 
 def validation_cases(part: Part, shared: Circumstances) -> list[EvaluationCase]:
@@ -115,7 +115,7 @@ def _rules(part: Part, shared: Circumstances) -> list[Method]:
 
 
 def _oracles(part: Part, cases: Sequence[EvaluationCase], shared: Circumstances) -> list[Method]:
-    """The simulated target without its noise; found again by the noisy one."""
+    """The simulated target's mean over its noise; found again by the noisy one."""
     if not part.oracle:
         return []
     known: dict[tuple[str, int], Images] = {}
@@ -123,16 +123,16 @@ def _oracles(part: Part, cases: Sequence[EvaluationCase], shared: Circumstances)
         if source.simulated is None:
             continue
         for scanner in source.simulated.scanners:
-            free, noisy = noise_oracle(source.simulated, scanner, part.targets[0], shared.data_folder, for_reporting)
+            mean, noisy = noise_oracle(source.simulated, scanner, part.targets[0], shared.data_folder, for_reporting)
             for case in (case for case in cases if case.name == f"simulated {scanner.name}"):
                 for index, number in enumerate(case.numbers):
                     same = (noisy == case.targets_of(index)[0]).all(axis=(1, 2))
-                    known[case.name, number] = free[[int(np.flatnonzero(same)[0])]]
-    description = "the simulated target without its noise, near the best that can be reached"
+                    known[case.name, number] = mean[[int(np.flatnonzero(same)[0])]]
+    description = "the simulated target's mean over its noise, the best in the mean square that can be reached"
     return [Method(ORACLE, lambda given: known[given.case, given.number], description=description)]
 
 
-def _for_way_back(case: EvaluationCase, part: Part) -> EvaluationCase:
+def for_way_back(case: EvaluationCase, part: Part) -> EvaluationCase:
     """What goes in is sources and targets; what shall come out are the sources."""
     count = len(part.sources)
     images = np.concatenate((case.images, case.images[:, :count]), axis=1)
@@ -161,7 +161,8 @@ def _plain(images: Any, given: Slice) -> Images:
     return np.asarray(images[0, :, :rows, :columns].numpy(), dtype=np.float32)
 
 
-def _figures(measurements: Sequence[CaseMeasurement], columns: Sequence[Column]) -> Figures:
+def figures_of(measurements: Sequence[CaseMeasurement], columns: Sequence[Column]) -> Figures:
+    """The figures of a table; a method without a column's measures on any slice lacks the figure."""
     values: dict[str, dict[str, dict[tuple[str, str], float]]] = {}
     for measured in measurements:
         for row in measured.rows:

@@ -24,6 +24,9 @@ class Column:
         digits: after the point.
         remark: where the published figure was made another way.
         comparable: whether methods can be compared by the published figures.
+        noise_raises: whether noise raises it, too, so that nothing is called better for it.
+        exceeds: symbol of another column that the same method must exceed here before it has learnt anything; "" where
+            there is none.
     """
 
     symbol: str
@@ -32,6 +35,8 @@ class Column:
     digits: int = 3
     remark: str = ""
     comparable: bool = True
+    noise_raises: bool = False
+    exceeds: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,10 +74,11 @@ class Part:
         data_remark: which data the paper had, and what is taken in its place.
         targets: contrasts to synthesize; none for fusion.
         measured: the fused images, the synthetic images, or the sources again by both ways back.
-        published: figures by method and column's symbol; methods that are not trained here are printed all the same.
+        published: figures by method and column's symbol; methods that are not trained here are printed all the same, as
+            published only.
         grid_of: contrast whose grid counts; the first where empty.
         augmentation: of the crops.
-        oracle: whether the simulated target without its noise is measured, too.
+        oracle: whether the simulated target's mean over its noise is measured, too.
         prepare: makes data of the data folder and a new folder; gives the folder to read from.
         sets: files of the sources and targets where one is given twice.
         selected_by: contrasts by which slices to measure on are selected, so that parts with other sources have the

@@ -21,6 +21,8 @@ from InvertibleFusionLib.training.state import read_state
 INTENDED_USE = "A comparison by invertible-fusion reproduce, not for other use. Research use only."
 CARD_SLICES = 2
 """The card of a network that is only compared needs few; the comparison measures it."""
+SPELLED = str.maketrans({"+": "plus", "α": "alpha", "λ": "lambda", "×": "x"})
+"""Signs of methods' names that files' names shall keep."""
 OnStep = Callable[[int, int, dict[str, float]], None]
 
 
@@ -103,4 +105,5 @@ def learnt(part: Part, learner: Learner, shared: Circumstances, on_step: OnStep)
 def file_name(name: str, part: Part) -> str:
     """What a network of a part is called: letters, digits, points and hyphens."""
     task = "-".join((*part.sources, *(("to", *part.targets) if part.targets else ("fused",))))
-    return re.sub("[^A-Za-z0-9.]+", "-", f"{name} {task}".replace("+", "plus")).strip("-").lower()
+    spelled = f"{name} {task}".translate(SPELLED)
+    return re.sub("[^A-Za-z0-9.]+", "-", spelled).strip("-").lower()

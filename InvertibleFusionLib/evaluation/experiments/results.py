@@ -2,6 +2,7 @@
 
 import csv
 import json
+import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +22,8 @@ from InvertibleFusionLib.evaluation.tables import write_slices
 from InvertibleFusionLib.models.model import Model
 from InvertibleFusionLib.volumes.writing import staged
 
-QUICK = "The quick budget shows that everything runs and how results look; networks are far from what they can learn."
+HARDLY = 0.25
+"""Of the standard budget: below it networks are said to have hardly learnt."""
 
 
 @dataclass(frozen=True)
@@ -42,50 +44,78 @@ class PartResult:
 
 
 def write_results(
-    experiment: Experiment, results: Sequence[PartResult], budget: Budget, command: str, out: Path
+    experiment: Experiment, results: Sequence[PartResult], budget: Budget, command: str, machine: str, out: Path
 ) -> str:
     """Write table.md, figures.csv, and of each part its slices and a picture; whole or not at all.
 
-    Times are left out: the same seed gives the same files.
+    Times are left out: the same seed gives the same files. Pictures are named after the experiment, so that the tables
+    of several can stand in one folder with them.
 
     Returns:
         The text of table.md.
     """
-    text = described(experiment, results, budget, command)
+    text = described(experiment, results, budget, command, machine)
     with staged(out) as stage:
         (stage / "table.md").write_text(text, encoding="utf-8")
         _write_figures(results, stage / "figures.csv")
         for number, result in enumerate(results, 1):
             timeless = [_without_times(measured) for measured in result.measurements]
             write_slices(timeless, stage / f"slices-{number}.csv")
-            draw_slice(result.measurements[0], stage / f"slice-{number}.png")
+            draw_slice(result.measurements[0], stage / picture_name(experiment, number))
     return text
 
 
-def described(experiment: Experiment, results: Sequence[PartResult], budget: Budget, command: str) -> str:
+def picture_name(experiment: Experiment, number: int) -> str:
+    """The file that shows a slice of a part."""
+    return f"{experiment.name}-{number}.png"
+
+
+def described(experiment: Experiment, results: Sequence[PartResult], budget: Budget, command: str, machine: str) -> str:
     """The whole text of table.md."""
-    versions = f"invertible-fusion {__version__}, torch {torch.__version__}, numpy {np.__version__}"
+    versions = (
+        f"invertible-fusion {__version__}, torch {torch.__version__}, numpy {np.__version__}, "
+        f"Python {platform.python_version()}"
+    )
+    caution = caution_for(experiment, budget)
     lines = [
         f"# {experiment.name}: {experiment.title}",
         "",
         f"    {command}",
         "",
         f"{budget.steps} optimization steps of {BATCH} crops for every network, Adam with half a cosine to zero; "
-        f"learnt from the {budget.middle} middle slices of each study at most. {versions}. Research use only.",
-        *([QUICK] if budget.name == "quick" else []),
-        *([experiment.remark] if experiment.remark else []),
+        f"learnt from the {budget.middle} middle slices of each study at most. {versions}; {machine}. "
+        "Research use only.",
+        "",
+        *([f"**{caution}**", ""] if caution else []),
+        *([experiment.remark, ""] if experiment.remark else []),
+        "Figures are mean ± standard deviation over the measured slices, beside the mean that the paper gives; – where "
+        "there is none. Methods marked as published were not run here.",
         "",
     ]
     for number, result in enumerate(results, 1):
-        lines += [*_part_lines(result), "", f"Pictures: slice-{number}.png; every slice: slices-{number}.csv.", ""]
+        picture = f"![{result.part.title}: a slice by every method]({picture_name(experiment, number)})"
+        lines += [*_part_lines(result, caution), "", picture, ""]
     rules = frozenset(name for result in results for name in _rules_of(result))
     across = findings_across(experiment.across, [(result.part, result.figures) for result in results], rules)
     if across:
-        lines += ["## All parts", "", *(f"- {sentence}" for sentence in across), ""]
-    return "\n".join([*lines, RULES, ""])
+        lines += ["## All parts", "", *_listed([*([caution] if caution else []), *across]), ""]
+    return "\n".join([*lines, "## How to read the sentences", "", RULES, ""])
 
 
-def _part_lines(result: PartResult) -> list[str]:
+def caution_for(experiment: Experiment, budget: Budget) -> str:
+    """What a small budget allows to say; empty from the standard one on."""
+    if budget.steps >= experiment.standard:
+        return ""
+    share = f"{budget.steps} of the {experiment.standard} steps of the standard budget"
+    if budget.steps < HARDLY * experiment.standard:
+        return (
+            f"Networks learnt for {share}: they have hardly learnt anything. Tables and sentences show that everything "
+            "runs, not what the methods can do."
+        )
+    return f"Networks learnt for {share}, and can learn more."
+
+
+def _part_lines(result: PartResult, caution: str) -> list[str]:
     part = result.part
     rules = _rules_of(result)
     slices = sum(len(measured.case) for measured in result.measurements)
@@ -99,11 +129,20 @@ def _part_lines(result: PartResult) -> list[str]:
         "",
         *_table_lines(part, result.figures),
         "",
-        *(f"{column.symbol}: {column.remark}" for column in part.columns if column.remark),
-        *[f"- {sentence}" for sentence in findings(part, result.figures, rules)],
+        *_listed([f"{column.symbol}: {column.remark}" for column in part.columns if column.remark]),
         "",
-        *(_learner_line(learner, result.models[learner.name]) for learner in part.learners),
+        "What reproduces:",
+        "",
+        *_listed([*([caution] if caution else []), *findings(part, result.figures, rules)]),
+        "",
+        "The networks:",
+        "",
+        *_listed([_learner_line(learner, result.models[learner.name]) for learner in part.learners]),
     ]
+
+
+def _listed(sentences: Sequence[str]) -> list[str]:
+    return [f"- {sentence}" for sentence in sentences]
 
 
 def _rules_of(result: PartResult) -> frozenset[str]:
@@ -116,7 +155,8 @@ def _table_lines(part: Part, figures: Figures) -> list[str]:
     lines = [f"| method | {head} |", "|---|" + "---|" * (2 * len(part.columns))]
     for name in methods:
         cells = [cell for column in part.columns for cell in _cells(name, column, part, figures)]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
+        shown = name if name in figures else f"{name} (published)"
+        lines.append(f"| {shown} | {' | '.join(cells)} |")
     return lines
 
 
@@ -131,7 +171,7 @@ def _learner_line(learner: Learner, model: Model) -> str:
     parameters = sum(value.numel() for value in model.network.state_dict().values())
     settings = json.dumps(model.card.configuration, sort_keys=True)
     note = f" {learner.note}" if learner.note else ""
-    return f"- {learner.name}: {parameters:,} numbers, learning rate {learner.learning_rate:g}, {settings}.{note}"
+    return f"{learner.name}: {parameters:,} numbers, learning rate {learner.learning_rate:g}, {settings}.{note}"
 
 
 def _write_figures(results: Sequence[PartResult], path: Path) -> None:

@@ -10,6 +10,7 @@ from InvertibleFusionLib.evaluation.experiments.data_sets import data_sets, requ
 from InvertibleFusionLib.evaluation.experiments.definition import Experiment
 from InvertibleFusionLib.evaluation.experiments.learning import Circumstances, learnt
 from InvertibleFusionLib.evaluation.experiments.results import PartResult, write_results
+from InvertibleFusionLib.evaluation.machine import machine_in_words
 
 OnProgress = Callable[[str, int, int], None]
 """What is being done, how much of it is done, and how much there is."""
@@ -72,4 +73,4 @@ def reproduce(
             lambda done, total, what=measuring: on_progress(what, done, total),  # type: ignore[misc]
         )
         results.append(PartResult(part, models, measurements, figures))
-    return write_results(experiment, results, budget, command, out)
+    return write_results(experiment, results, budget, command, machine_in_words(accelerator, threads), out)
