@@ -7,11 +7,25 @@ from jsonargparse import ArgumentParser, Namespace
 from InvertibleFusionLib.commands.sources import add_source_arguments, read_source, say_sources, say_written
 from InvertibleFusionLib.commands.terminal import Progress
 
+ADAIN = "adain-statistics.csv"
+
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Describe the options."""
     parser.add_argument("sources", nargs="+", type=Path, help="volumes, in the order of the model's inputs")
     parser.add_argument("--model", required=True, help="shipped name or file of a synthesis model")
+    parser.add_argument(
+        "--given",
+        nargs="+",
+        metavar="INPUT",
+        help="which of the model's inputs the volumes are, such as T1: they may come in any order then, and a "
+        "feature-disentanglement GAN does without the others",
+    )
+    parser.add_argument(
+        "--inspect",
+        action="store_true",
+        help="write the pseudo-target and AdaIN's statistics (CSV) of a feature-disentanglement GAN, too",
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder for synthetic-T2.nrrd and so on, latent.nrrd")
     add_source_arguments(parser)
 
@@ -35,10 +49,14 @@ def run(options: Namespace, _: ArgumentParser) -> None:
             axis=options.axis,
             settings=Settings(device=options.device),
             on_slice=progress,
+            given=options.given,
+            inspect=options.inspect,
         )
         volumes = synthesis.named_volumes()
         for name, volume in volumes.items():
             write_into_stage(volume, stage / f"{name}.nrrd")
+        if synthesis.grounds is not None:
+            synthesis.grounds.write_statistics(stage / ADAIN)
     say_sources(synthesis.record)
     print("Synthetic: a network made it, no scanner. What is rare, such as a small lesion, may be missing or made up.")
-    say_written(options.out, [f"{name}.nrrd" for name in volumes])
+    say_written(options.out, [*(f"{name}.nrrd" for name in volumes), *([ADAIN] if options.inspect else [])])

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress, repeat
 from typing import Any
 
 import numpy as np
@@ -75,16 +76,23 @@ class PreparedSources:
 
 
 def prepare_sources(
-    model: Model, sources: Sequence[Volume], reference: int, allow_resampling: bool, axis: Axis
+    model: Model,
+    sources: Sequence[Volume],
+    reference: int,
+    allow_resampling: bool,
+    axis: Axis,
+    present: Sequence[bool] | None = None,
 ) -> PreparedSources:
     """Check sources, bring them onto the grid of source number ``reference``, fit the model's intensity scale.
+
+    ``present`` says of each input of the model whether it is among the sources; None for all of them.
 
     Raises:
         ConfigurationError: a wrong number of sources, or no such reference.
         UnsuitableVolumeError: a source that is not an image, grey or in colour as the model takes it.
         GridMismatchError: grids that differ when resampling is not allowed, or that do not overlap.
     """
-    wanted = model.source_channels
+    wanted = list(compress(model.source_channels, present or repeat(True)))
     if len(sources) != len(wanted):
         given = ", ".join(volume.name for volume in sources) or "none"
         raise ConfigurationError(

@@ -3,11 +3,14 @@
 import logging
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from numpy.typing import NDArray
 from torch import Tensor
 
 from InvertibleFusionLib.inference.forward import ForwardResults, image_and_latent
+from InvertibleFusionLib.inference.given_sources import GivenSources, given_sources, missing_warning
 from InvertibleFusionLib.inference.plan import Plan, Settings, exact_plan, free_plan
 from InvertibleFusionLib.inference.record import new_record, with_result
 from InvertibleFusionLib.inference.slice_engine import (
@@ -19,7 +22,13 @@ from InvertibleFusionLib.inference.slice_engine import (
     finished_slices,
 )
 from InvertibleFusionLib.inference.sources import prepare_sources, voxel_digest
-from InvertibleFusionLib.models.model import InvertibleSynthesisNetwork, Model, SynthesisNetwork
+from InvertibleFusionLib.inference.synthesis_grounds import GroundsBeingFilled, SynthesisGrounds, from_some
+from InvertibleFusionLib.models.model import (
+    InvertibleSynthesisNetwork,
+    Model,
+    SubsetSynthesisNetwork,
+    SynthesisNetwork,
+)
 from InvertibleFusionLib.volumes.slices import Axis, SliceStack
 from InvertibleFusionLib.volumes.volume import Volume
 
@@ -41,18 +50,24 @@ class Synthesis:
         latent: the network's full output, with which the sources come back exactly; None for a network that does not
             run backwards. Sizes are padded at the far end where the network needs it.
         record: how it came to be; also in every volume.
+        pseudo_target: what a feature-disentanglement GAN mixes of the sources before it takes the target's look from
+            it; None unless asked for.
+        grounds: that mixture as an array, and the statistics of AdaIN; None unless asked for.
     """
 
     images: tuple[Volume, ...]
     latent: Volume | None
     record: dict[str, Any]
+    pseudo_target: Volume | None = None
+    grounds: SynthesisGrounds | None = None
 
     def named_volumes(self) -> dict[str, Volume]:
         """All volumes by the names of their files: synthetic-T2, and latent where there is one."""
         volumes = {}
         for image, output in zip(self.images, self.record["outputs"], strict=True):
             volumes[f"synthetic-{image.renamed(output['name']).file_name}"] = image
-        return volumes if self.latent is None else {**volumes, "latent": self.latent}
+        more = {"latent": self.latent, "pseudo-target": self.pseudo_target}
+        return volumes | {name: volume for name, volume in more.items() if volume is not None}
 
 
 def synthesize(
@@ -64,6 +79,8 @@ def synthesize(
     axis: Axis = "axial",
     settings: Settings | None = None,
     on_slice: OnSlice | None = None,
+    given: Sequence[str] | None = None,
+    inspect: bool = False,
 ) -> Synthesis:
     """Synthesize the contrasts that a model makes from others.
 
@@ -75,11 +92,23 @@ def synthesize(
         axis: along which slices run; models are trained on axial ones.
         settings: device and so on.
         on_slice: called after every slice.
+        given: of each source the model's input that it is; then they may come in any order, and a
+            feature-disentanglement GAN does without the others.
+        inspect: whether a feature-disentanglement GAN gives its pseudo-target and the statistics of AdaIN, too.
 
     Raises:
         InvertibleFusionError: a subclass says what does not fit; see ``synthesize_slices``.
     """
-    run = synthesize_slices(model, sources, reference=reference, resample=resample, axis=axis, settings=settings)
+    run = synthesize_slices(
+        model,
+        sources,
+        reference=reference,
+        resample=resample,
+        axis=axis,
+        settings=settings,
+        given=given,
+        inspect=inspect,
+    )
     return finish(run, on_slice)
 
 
@@ -92,6 +121,8 @@ def synthesize_slices(
     axis: Axis = "axial",
     settings: Settings | None = None,
     first: int | None = None,
+    given: Sequence[str] | None = None,
+    inspect: bool = False,
 ) -> Generator[FinishedSlice, None, Synthesis]:
     """``synthesize`` slice by slice: yields each finished slice of the first output, ``first`` before the others.
 
@@ -99,21 +130,33 @@ def synthesize_slices(
 
     Raises:
         ConfigurationError: a model that does not synthesize, wrong number of sources, unknown axis, settings under
-            which an invertible network would not be exact.
+            which an invertible network would not be exact, names that are none of the model's inputs, inputs that are
+            missing or ``inspect`` where the network has nothing of the kind.
         UnsuitableVolumeError: a source that is not an image of finite values that vary.
         GridMismatchError: grids that differ or do not overlap.
         InferenceError: no such device, memory exhausted, values so extreme that they cannot come back exactly.
     """
     network = model.synthesis_network
-    prepared = prepare_sources(model, sources, reference, resample, axis)
+    there = given_sources(model, sources, reference, given)
+    if inspect or not there.complete:
+        network = model.subset_synthesis_network
+    prepared = prepare_sources(model, there.volumes, there.reference, resample, axis, there.present)
     stack = prepared.stack
-    warnings = _warnings(model, sources)
+    warnings = _warnings(model, there, named=given is not None)
     channels = network.channels if isinstance(network, InvertibleSynthesisNetwork) else None
     results = ForwardResults.empty(prepared, network.outputs, channels)
-    job = SliceJob(stack.count, prepared.load, _compute, results.store)
+    grounds = GroundsBeingFilled(stack) if inspect else None
+
+    def store(index: int, outputs: list[NDArray[Any]]) -> None:
+        results.store(index, outputs if grounds is None else outputs[:1])
+        if grounds is not None:
+            grounds.store(index, outputs[1:])
+
+    compute = _compute if there.complete and not inspect else partial(_compute_some, there.present, inspect)
+    job = SliceJob(stack.count, prepared.load, compute, store)
     plan = _plan(settings or Settings(), network, stack)
     plan = yield from finished_slices(job, network, plan, first, stack.slices(results.images[0]))
-    return _finished(model, results, plan, warnings)
+    return _finished(model, results, plan, warnings, there.present, grounds.finished() if grounds else None)
 
 
 def _plan(settings: Settings, network: SynthesisNetwork, stack: SliceStack) -> Plan:
@@ -128,10 +171,19 @@ def _compute(network: SynthesisNetwork, inputs: Tensor, indices: Sequence[int]) 
     return (network.synthesize(inputs),)
 
 
-def _warnings(model: Model, sources: Sequence[Volume]) -> list[str]:
+def _compute_some(
+    present: tuple[bool, ...], inspect: bool, network: SubsetSynthesisNetwork, inputs: Tensor, _: Sequence[int]
+) -> Outputs:
+    return from_some(network, inputs, present, inspect)
+
+
+def _warnings(model: Model, there: GivenSources, named: bool) -> list[str]:
     """What to know of the result before believing it; also said in the log."""
-    given, known = [volume.name for volume in sources], model.card.inputs
-    if [name.casefold() for name in given] == [name.casefold() for name in known]:
+    names, known = [volume.name for volume in there.volumes], model.card.inputs
+    if missing := missing_warning(model, there.present):
+        LOG.warning(missing)
+        return [missing]
+    if named or [name.casefold() for name in names] == [name.casefold() for name in known]:
         return []
     # Without the sources' own names, which may be a patient's.
     warning = (
@@ -142,10 +194,18 @@ def _warnings(model: Model, sources: Sequence[Volume]) -> list[str]:
     return [warning]
 
 
-def _finished(model: Model, results: ForwardResults, plan: Plan, warnings: list[str]) -> Synthesis:
+def _finished(
+    model: Model,
+    results: ForwardResults,
+    plan: Plan,
+    warnings: list[str],
+    present: Sequence[bool],
+    grounds: SynthesisGrounds | None,
+) -> Synthesis:
     prepared, outputs = results.prepared, model.card.outputs
     record = new_record("synthesize", model, {**plan.to_json(), **prepared.settings()}, prepared.to_json())
     record["synthetic"] = True
+    record["inputs_given"] = [name for name, there in zip(model.card.inputs, present, strict=True) if there]
     record["outputs"] = [{"name": name, "intensity": INTENSITY} for name in outputs]
     record["intensity_scale"] = model.card.intensity
     record["warnings"] = warnings
@@ -160,4 +220,9 @@ def _finished(model: Model, results: ForwardResults, plan: Plan, warnings: list[
         title = f"latent of {SYNTHETIC} {' + '.join(outputs)}"
         result = with_result(record, "latent", title)
         latent = Volume.on_grid(results.latent, prepared.stack.padded_grid, name=title, record=result)
-    return Synthesis(tuple(images), latent, record)
+    mixture = None
+    if grounds is not None:
+        title = f"pseudo-target of {SYNTHETIC} {' + '.join(outputs)}"
+        result = with_result(record, "pseudo-target", title)
+        mixture = Volume.on_grid(grounds.pseudo_target, prepared.stack.grid, name=title, record=result)
+    return Synthesis(tuple(images), latent, record, mixture, grounds)

@@ -19,6 +19,8 @@ def card_in_words(card: ModelCard) -> str:
     verb = "Fuses" if card.task == "fusion" else "Synthesizes"
     made = "" if card.task == "fusion" else f"{' + '.join(card.outputs)} from "
     lines = [f"{verb} {made}{' + '.join(card.inputs)} ({card.architecture}).", card.intended_use]
+    if hidden := input_dropout(card):
+        lines.append(f"Does without some of its inputs: each was hidden from {hidden:.0%} of what it learnt from.")
     trained = [str(source["name"]) for source in card.training.get("data", [])]
     if trained:
         lines.append(f"Trained on: {'; '.join(trained)}.")
@@ -43,6 +45,12 @@ def contrast_warning(card: ModelCard, names: Sequence[str]) -> str:
     if card.task == "fusion":
         return f"{trained} They come back exactly all the same, but the fused image may be less good."
     return f"{trained} From other contrasts the synthetic image may show what is not there."
+
+
+def input_dropout(card: ModelCard) -> float:
+    """The probability with which each input was hidden in training; 0 where the model never did without one."""
+    settings = card.training.get("settings") or {}
+    return float((settings.get("loss") or {}).get("input_dropout", 0.0))
 
 
 def spread_statement(card: ModelCard) -> str:

@@ -92,6 +92,19 @@ class InvertibleSynthesisNetwork(SynthesisNetwork, Protocol):
         """Sources as the targets alone tell them."""
 
 
+@runtime_checkable
+class SubsetSynthesisNetwork(SynthesisNetwork, Protocol):
+    """A synthesis network of grey images that does without some of its sources, and shows on what grounds."""
+
+    def inspect(self, sources: Tensor, present: Tensor | None = None) -> Any:
+        """Sources, and booleans (batch, sources) that say which are there, to the image with all that led to it.
+
+        Returns:
+            An object with image and pseudo_target, (batch, 1, rows, columns), mean and standard_deviation, (batch,
+            layers, channels).
+        """
+
+
 @dataclass(frozen=True)
 class Model:
     """A network ready to use.
@@ -161,6 +174,21 @@ class Model:
             raise ConfigurationError(
                 f"{self._description}; its network cannot be run backwards. Take an iVAN model where the way back "
                 "matters."
+            )
+        return network
+
+    @property
+    def subset_synthesis_network(self) -> SubsetSynthesisNetwork:
+        """The network of a synthesis model that can do without some of its sources.
+
+        Raises:
+            ConfigurationError: when the model cannot.
+        """
+        network = self.synthesis_network
+        if not isinstance(network, SubsetSynthesisNetwork):
+            raise ConfigurationError(
+                f"{self._description}; it needs all of them, and has no pseudo-target to show. Take a "
+                "feature-disentanglement GAN for either."
             )
         return network
 

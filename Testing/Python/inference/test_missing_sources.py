@@ -1,0 +1,135 @@
+"""Synthesis from some of a model's inputs, named, in any order; and on what grounds it was made."""
+
+import csv
+import dataclasses
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from InvertibleFusionLib import Volume, load_model, synthesize
+from InvertibleFusionLib.cli import main
+from InvertibleFusionLib.errors import ConfigurationError
+from InvertibleFusionLib.models.card import ModelCard
+from InvertibleFusionLib.models.card_in_words import card_in_words
+from InvertibleFusionLib.models.disentangled_gan import PRESETS, DisentangledGenerator
+from InvertibleFusionLib.models.model import Model
+from InvertibleFusionLib.models.model_file import save_model
+
+INPUTS = ["T1", "T2", "T1Gd"]
+
+
+@pytest.fixture(scope="module")
+def gan_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    configuration = dataclasses.replace(PRESETS["default"], sources=3, base_channels=3, residual_blocks=1)
+    card = ModelCard(
+        name="tiny-gan",
+        architecture="disentangled-gan",
+        configuration=configuration.to_json(),
+        task="synthesis",
+        inputs=INPUTS,
+        outputs=["FLAIR"],
+        intensity={"method": "window", "lower": 0.0, "upper": 1000.0},
+        training={"settings": {"loss": {"input_dropout": 0.3}}},
+    )
+    path = tmp_path_factory.mktemp("gan") / "tiny-gan.safetensors"
+    save_model(DisentangledGenerator(configuration, seed=3), card, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def gan(gan_file: Path) -> Model:
+    return load_model(str(gan_file))
+
+
+@pytest.fixture(scope="module")
+def volumes() -> dict[str, Volume]:
+    generator = np.random.default_rng(0)
+    return {name: Volume(1000 * generator.random((3, 19, 22), np.float32), name=name) for name in INPUTS}
+
+
+def test_names_say_which_inputs_there_are_in_whatever_order(gan: Model, volumes: dict[str, Volume]) -> None:
+    network = gan.network
+    assert isinstance(network, DisentangledGenerator)
+    stacked = torch.from_numpy(np.stack([volumes[name].array / 1000 for name in INPUTS], axis=1))
+    for count in (1, 2, 3):
+        for names in itertools.permutations(INPUTS, count):
+            made = synthesize(gan, [volumes[name] for name in names], given=[name.lower() for name in names])
+            present = torch.tensor([[name in names for name in INPUTS]]).expand(3, -1)
+            with torch.inference_mode():
+                wanted = network(stacked, present)[:, 0]
+            np.testing.assert_allclose(made.images[0].array, wanted.numpy(), atol=1e-5)
+            assert made.record["inputs_given"] == [name for name in INPUTS if name in names]
+            missing = [name for name in INPUTS if name not in names]
+            warnings = made.record["warnings"]
+            assert warnings == (
+                [] if not missing else [f"Made without {' + '.join(missing)}, which the model learnt to do without."]
+            )
+
+
+def test_the_reference_is_counted_in_the_given_order(gan: Model, volumes: dict[str, Volume]) -> None:
+    coarse = Volume(volumes["T1"].array[:, ::2, ::2], name="T1")
+    made = synthesize(gan, [volumes["T2"], coarse], given=["T2", "T1"], reference=1, resample=True)
+    assert made.images[0].grid == coarse.grid
+
+
+def test_grounds_are_those_of_the_network(gan: Model, volumes: dict[str, Volume]) -> None:
+    made = synthesize(gan, [volumes["T2"]], given=["T2"], inspect=True)
+    network = gan.network
+    assert isinstance(network, DisentangledGenerator)
+    stacked = torch.zeros(3, 3, 19, 22)
+    stacked[:, 1] = torch.from_numpy(volumes["T2"].array / 1000)
+    with torch.inference_mode():
+        found = network.inspect(stacked, torch.tensor([[False, True, False]]).expand(3, -1))
+    assert made.grounds is not None
+    assert made.pseudo_target is not None
+    np.testing.assert_allclose(made.pseudo_target.array, found.pseudo_target[:, 0].numpy(), atol=1e-5)
+    np.testing.assert_allclose(made.grounds.statistics[:, 0], found.mean.numpy(), atol=1e-5)
+    np.testing.assert_allclose(made.grounds.statistics[:, 1], found.standard_deviation.numpy(), atol=1e-5)
+    assert synthesize(gan, [volumes["T2"]], given=["T2"]).pseudo_target is None
+
+
+def test_what_cannot_be_is_said_before_anything_is_made(
+    gan: Model, volumes: dict[str, Volume], synthesis_file: Callable[..., Path]
+) -> None:
+    t1 = volumes["T1"]
+    for given in (["PD"], ["T1", "T2"], []):
+        with pytest.raises(ConfigurationError, match=r"one of the inputs of tiny-gan: T1, T2, T1Gd"):
+            synthesize(gan, [t1], given=given)
+    with pytest.raises(ConfigurationError, match="inputs of tiny-gan"):
+        synthesize(gan, [t1, t1], given=["T1", "t1"])
+    with pytest.raises(ConfigurationError, match="--given T1"):
+        synthesize(gan, [t1])
+    ivan = load_model(str(synthesis_file("T1 PD", "T2")))
+    with pytest.raises(ConfigurationError, match="needs all of them"):
+        synthesize(ivan, [t1], given=["T1"])
+    with pytest.raises(ConfigurationError, match="no pseudo-target"):
+        synthesize(ivan, [t1, volumes["T2"]], inspect=True)
+
+
+def test_a_model_that_never_did_without_says_so(gan: Model, volumes: dict[str, Volume]) -> None:
+    assert "hidden from 30%" in card_in_words(gan.card)
+    untaught = dataclasses.replace(gan, card=dataclasses.replace(gan.card, training={}))
+    [warning] = synthesize(untaught, [volumes["T1"]], given=["T1"]).record["warnings"]
+    assert "without T2 + T1Gd, though the model tiny-gan never learnt" in warning
+    assert "hidden" not in card_in_words(untaught.card)
+
+
+def test_the_command_names_and_inspects(gan_file: Path, volumes: dict[str, Volume], tmp_path: Path) -> None:
+    for name in ("T2", "T1"):
+        volumes[name].write(tmp_path / f"{name}.nrrd")
+    files, out = [str(tmp_path / f"{name}.nrrd") for name in ("T2", "T1")], tmp_path / "out"
+    arguments = ["synthesize", *files, "--given", "T2", "T1", "--model", str(gan_file), "--inspect", "--out", str(out)]
+    assert main(arguments) == 0
+    assert {path.name for path in out.iterdir()} == {
+        "synthetic-FLAIR.nrrd",
+        "pseudo-target.nrrd",
+        "adain-statistics.csv",
+    }
+    with (out / "adain-statistics.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == 3 * 2 * 12  # slices, AdaIN layers, channels
+    assert (rows[-1]["slice"], rows[-1]["layer"], rows[-1]["channel"]) == ("2", "1", "11")
