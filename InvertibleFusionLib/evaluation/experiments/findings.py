@@ -74,12 +74,13 @@ def _ways_back(part: Part, figures: Figures) -> Iterator[str]:
 
 def _said(part: Part, comparisons: Sequence[Comparison]) -> list[str]:
     published = [each for each in comparisons if each.kind == "published"]
-    said = [_published_sentence(part, each) for each in published]
+    counted = [each for each in published if each.learnt]
+    said = [_published_sentence(part, each) for each in counted]
+    said += _uncounted([each for each in published if not each.learnt])
     said += [_other_sentence(each) for each in comparisons if each.kind != "published"]
     least = least_p(comparisons)
     if least >= SIGNIFICANT:
         said.append(f"So few slices cannot decide anything: no corrected p can be below {least:.2g}.")
-    counted = [each for each in published if each.learnt]
     if counted:
         decided = [each for each in counted if each.decided]
         agree = sum(each.ahead == _published_leader(part, each) for each in decided)
@@ -92,8 +93,6 @@ def _said(part: Part, comparisons: Sequence[Comparison]) -> list[str]:
 
 def _published_sentence(part: Part, each: Comparison) -> str:
     symbol, own, other = each.column.symbol, each.own, each.other
-    if not each.learnt:
-        return f"{symbol}: {own} and {other} are both no better than what needs no learning; not counted."
     ours, theirs = (part.published[name][symbol] for name in (own, other))
     leader = _published_leader(part, each)
     if not each.decided:
@@ -103,6 +102,18 @@ def _published_sentence(part: Part, each: Comparison) -> str:
     else:
         here = f"this does not reproduce: {each.ahead} is ahead {_numbers(each)}."
     return f"{symbol}: published, {leader} is ahead ({own} {ours:g}, {other} {theirs:g}); {here}"
+
+
+def _uncounted(comparisons: Sequence[Comparison]) -> list[str]:
+    """One sentence for all that networks have not learnt enough for."""
+    others: dict[str, list[str]] = {}
+    for each in comparisons:
+        others.setdefault(each.column.symbol, []).append(each.other)
+    if not others:
+        return []
+    listed = "; ".join(f"{symbol} against {', '.join(names)}" for symbol, names in others.items())
+    own = comparisons[0].own
+    return [f"Not counted, since neither {own} nor the other is better than what needs no learning: {listed}."]
 
 
 def _published_leader(part: Part, each: Comparison) -> str:

@@ -29,7 +29,8 @@ def draw_slice(measured: CaseMeasurement, path: Path) -> None:
     for panel, (name, picture) in zip(panels, pictures.items(), strict=False):
         panel.imshow(np.clip(picture, 0, 1), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
         panel.set_title(name, fontsize=7, color=INK, wrap=True)
-    figure.suptitle(f"{case.name}, slice {case.labels[shown.index]}", fontsize=9, color=INK)
+    title = f"{case.name}, slice {case.labels[shown.index]} of those chosen, rows and columns as they lie in the file"
+    figure.suptitle(title, fontsize=9, color=INK)
     figure.savefig(path, dpi=110)
 
 

@@ -137,7 +137,7 @@ def _part_lines(result: PartResult, caution: str) -> list[str]:
         "",
         "The networks:",
         "",
-        *_listed([_learner_line(learner, result.models[learner.name]) for learner in part.learners]),
+        *_listed(_network_lines(part, result.models)),
     ]
 
 
@@ -167,11 +167,19 @@ def _cells(name: str, column: Column, part: Part, figures: Figures) -> tuple[str
     return here, "–" if published is None else f"{published:g}"
 
 
-def _learner_line(learner: Learner, model: Model) -> str:
-    parameters = sum(value.numel() for value in model.network.state_dict().values())
+def _network_lines(part: Part, models: dict[str, Model]) -> list[str]:
+    """What each network is; those that are the same in one line."""
+    names: dict[str, list[str]] = {}
+    for learner in part.learners:
+        names.setdefault(_network_in_words(learner, models[learner.name]), []).append(learner.name)
+    return [f"{'; '.join(alike)}: {described}" for described, alike in names.items()]
+
+
+def _network_in_words(learner: Learner, model: Model) -> str:
+    stored = sum(value.numel() for value in model.network.state_dict().values())
     settings = json.dumps(model.card.configuration, sort_keys=True)
     note = f" {learner.note}" if learner.note else ""
-    return f"{learner.name}: {parameters:,} numbers, learning rate {learner.learning_rate:g}, {settings}.{note}"
+    return f"{stored:,} stored numbers, learning rate {learner.learning_rate:g}, {settings}.{note}"
 
 
 def _write_figures(results: Sequence[PartResult], path: Path) -> None:
