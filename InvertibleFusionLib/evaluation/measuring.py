@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from InvertibleFusionLib.errors import ConfigurationError, InferenceError
 from InvertibleFusionLib.evaluation.case_measures import calibrations_of, shown_slice, whole_values
 from InvertibleFusionLib.evaluation.cases import EvaluationCase
 from InvertibleFusionLib.evaluation.methods import Images, Method, Slice, TakenApart
@@ -22,10 +21,10 @@ from InvertibleFusionLib.evaluation.slice_measures import (
     synthesis_values,
     way_back_values,
 )
+from InvertibleFusionLib.evaluation.soundness import checked_images, require_sense
 from InvertibleFusionLib.inference.threads import in_order
 from InvertibleFusionLib.metrics.calibration import Calibration
 from InvertibleFusionLib.metrics.catalogue import Metric
-from InvertibleFusionLib.metrics.structural_similarity import WINDOW
 from InvertibleFusionLib.training.validation import SAMPLES, head_of
 
 BITS = 12
@@ -111,7 +110,7 @@ def measure(
             smaller than SSIM's window.
         InferenceError: when a method gives images of another size or values that are not finite.
     """
-    _require_sense(methods, cases)
+    require_sense(methods, cases)
     total, done = sum(len(case) for case in cases), 0
     results = []
     for case in cases:
@@ -179,7 +178,7 @@ class _Running:
         start = time.perf_counter()
         made = method.make(given)
         seconds = time.perf_counter() - start
-        images = np.clip(_checked(made, method, given, max(len(self._case.targets), 1)), 0, 1).astype(np.float32)
+        images = np.clip(checked_images(made, method, given, max(len(self._case.targets), 1)), 0, 1).astype(np.float32)
         if method.take_apart is None:
             return _Outcome(method, images, None, seconds, 0.0)
         start = time.perf_counter()
@@ -225,36 +224,3 @@ class _Running:
             head = head_of(given.sources)
             parts = [each[:, head] for each in (outcome.taken.sources, given.sources, outcome.taken.spread)]
             self._spreads.setdefault(outcome.method.name, []).append(np.stack(parts))
-
-
-def _checked(images: Images, method: Method, given: Slice, count: int) -> Images:
-    wanted = (count, *given.sources.shape[1:])
-    if images.shape != wanted:
-        raise InferenceError(
-            f"{method.name} made images of {images.shape} of slice {given.label} of {given.case}; {wanted} is needed "
-            "(images, rows, columns)."
-        )
-    damaged = int(np.count_nonzero(~np.isfinite(images)))
-    if damaged:
-        raise InferenceError(
-            f"{method.name} gave {damaged} values that are not finite on slice {given.label} of {given.case}."
-        )
-    return images
-
-
-def _require_sense(methods: Sequence[Method], cases: Sequence[EvaluationCase]) -> None:
-    names = [method.name for method in methods]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ConfigurationError(f"Two of the methods are called {twice[0]}; a table could not tell them apart.")
-    for case in cases:
-        fitted = [method.name for method in methods if case.patient in method.fitted_on]
-        if fitted:
-            raise ConfigurationError(
-                f"{', '.join(fitted)} was fitted on {case.patient}, who cannot be measured then. Fit on other patients."
-            )
-        if min(case.images.shape[2:]) < WINDOW:
-            rows, columns = case.images.shape[2:]
-            raise ConfigurationError(
-                f"The slices of {case.name} have {rows}×{columns} pixels; SSIM needs at least {WINDOW}×{WINDOW}."
-            )

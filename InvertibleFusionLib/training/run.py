@@ -1,9 +1,7 @@
 """From a configuration to a model file with its card."""
 
-import csv
 import logging
 import math
-import re
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -14,12 +12,10 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 
-from InvertibleFusionLib._version import __version__
 from InvertibleFusionLib.errors import ConfigurationError, InferenceError, OutputError
 from InvertibleFusionLib.models.card import ModelCard
-from InvertibleFusionLib.models.card_file import read_card
-from InvertibleFusionLib.models.model_file import file_digest, read_model, save_model
-from InvertibleFusionLib.training.configuration import MACHINE, TrainingConfiguration, plain, require_same_run
+from InvertibleFusionLib.models.model_file import read_model, save_model
+from InvertibleFusionLib.training.configuration import TrainingConfiguration, require_same_run
 from InvertibleFusionLib.training.curves import Curves, recording
 from InvertibleFusionLib.training.data import (
     PatientSlices,
@@ -34,16 +30,14 @@ from InvertibleFusionLib.training.devices import processes, start_fabric
 from InvertibleFusionLib.training.loop import Step, Training, stopped
 from InvertibleFusionLib.training.objective import Objective
 from InvertibleFusionLib.training.recipe import Recipe, recipe_for, slices_to_check
+from InvertibleFusionLib.training.run_card import card_of_run, session_of, write_rows
 from InvertibleFusionLib.training.state import Position, load_state, read_state, save_state
-from InvertibleFusionLib.training.validation import Measurement
-from InvertibleFusionLib.volumes.writing import staged
 
 LOG = logging.getLogger("InvertibleFusion")
 LAST = "last.safetensors"
 STEPS_BETWEEN_POINTS = 20
 """Of the curves."""
 
-Sessions = list[dict[str, Any]]
 OnStep = Callable[[int, int, dict[str, float]], None]
 
 
@@ -119,7 +113,7 @@ def _train(
     position = Position(settings=settings)
     if resume:
         position = load_state(last, objective, training.optimizers)
-    position.add_session(_session(configuration, fabric), configuration.steps)
+    position.add_session(session_of(configuration, fabric), configuration.steps)
     run = _Run(configuration, recipe, fabric, training, position, folder)
     run.go(samples, unseen, on_step)
     if not fabric.is_global_zero:
@@ -262,7 +256,7 @@ def _finish(run: _Run, unseen: list[PatientSlices], out: Path) -> ModelCard:
         network, unseen, configuration.channels, scaling_in_words(configuration.validation)
     )
     write_rows(measurement, run.folder / "slices.csv")
-    card = _card(configuration, run.recipe, steps, measurement.summaries(), run.position.sessions)
+    card = card_of_run(configuration, run.recipe, steps, measurement.summaries(), run.position.sessions)
     save_model(network, card, out)
     return card
 
@@ -274,69 +268,3 @@ def _middle(patient: PatientSlices, count: int | None) -> PatientSlices:
     first = (len(patient.images) - count) // 2
     kept = slice(first, first + count)
     return replace(patient, images=patient.images[kept], mask=None if patient.mask is None else patient.mask[kept])
-
-
-def write_rows(measurement: Measurement, path: Path) -> None:
-    """The measures of every slice as CSV, whole or not at all."""
-    names = list(dict.fromkeys(name for _, _, row in measurement.rows for name in row))
-    with staged(path.parent) as stage, (stage / path.name).open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(["patient", "slice", *names])
-        for patient, number, row in measurement.rows:
-            writer.writerow([patient, number, *(f"{row[name]:.6g}" if name in row else "" for name in names)])
-
-
-def _card(
-    configuration: TrainingConfiguration, recipe: Recipe, steps: int, metrics: list[dict[str, Any]], sessions: Sessions
-) -> ModelCard:
-    return ModelCard(
-        name=configuration.name,
-        architecture=recipe.architecture,
-        configuration=configuration.network.to_json(),
-        task=recipe.task,
-        inputs=_images(configuration.contrasts),
-        outputs=_images(configuration.targets) or ["fused"],
-        intensity=configuration.intensity.to_json(),
-        training={**_how_trained(configuration, sessions), "steps_done": steps},
-        metrics=metrics,
-        intended_use=configuration.intended_use,
-    )
-
-
-def _images(channels: list[str]) -> list[str]:
-    """Names of images by those of their channels: NAME-R, NAME-G and NAME-B are one colour image."""
-    return list(dict.fromkeys(re.sub("-[RGB]$", "", name) for name in channels))
-
-
-def _how_trained(configuration: TrainingConfiguration, sessions: Sessions) -> dict[str, Any]:
-    elsewhere = (
-        "name",
-        "contrasts",
-        "targets",
-        "network",
-        "intensity",
-        "intended_use",
-        "training",
-        "validation",
-        *MACHINE,
-    )
-    settings = {name: value for name, value in configuration.to_json().items() if name not in elsewhere}
-    start = configuration.start_from
-    settings["start_from"] = {"name": read_card(start).name, "sha256": file_digest(start)} if start else None
-    return {
-        "data": plain([source.to_json() for source in configuration.training]),
-        "validation": plain([source.to_json() for source in configuration.validation]),
-        "settings": settings,
-        "sessions": sessions,
-    }
-
-
-def _session(configuration: TrainingConfiguration, fabric: Fabric) -> dict[str, Any]:
-    """What may change when a run goes on, and matters."""
-    return {
-        "learning_rate": configuration.learning_rate,
-        "gradient_norm": configuration.gradient_norm,
-        "processes": fabric.world_size,
-        "device": fabric.device.type,
-        "versions": {"invertible-fusion": __version__, "torch": str(torch.__version__)},
-    }

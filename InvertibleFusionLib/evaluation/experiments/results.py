@@ -83,8 +83,8 @@ def described(experiment: Experiment, results: Sequence[PartResult], budget: Bud
         f"    {command}",
         "",
         f"{budget.steps} optimization steps of {BATCH} crops for every network, Adam with half a cosine to zero; "
-        f"learnt from the {budget.middle} middle slices of each study at most. {versions}; {machine}. "
-        "Research use only.",
+        f"learnt from the {budget.middle} middle slices of each study at most, and measured on slices among these. "
+        f"{versions}; {machine}. Research use only.",
         "",
         *([f"**{caution}**", ""] if caution else []),
         *([experiment.remark, ""] if experiment.remark else []),
@@ -129,8 +129,7 @@ def _part_lines(result: PartResult, caution: str) -> list[str]:
         "",
         *_table_lines(part, result.figures),
         "",
-        *_listed([f"{column.symbol}: {column.remark}" for column in part.columns if column.remark]),
-        "",
+        *(f"{column.symbol}: {column.remark}\n" for column in part.columns if column.remark),
         "What reproduces:",
         "",
         *_listed([*([caution] if caution else []), *findings(part, result.figures, rules)]),
