@@ -35,7 +35,7 @@ COLOUR_COLUMNS = tuple(
             "PSNR of {}, dB",
             True,
             2,
-            "all figures are means over red, green and blue; the paper does not say its way.",
+            "means over red, green and blue, as all figures; how the paper counts colours it does not say.",
         ),
         ("SSIM", "SSIM of {}", True, 4, ""),
         ("NMSE", "NMSE of {}", False, 4, ""),

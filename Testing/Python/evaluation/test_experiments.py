@@ -76,6 +76,13 @@ def test_the_papers_own_method_stands_first_and_names_are_those_of_published_row
                 assert part.learners[0].name in part.published, name
 
 
+def test_the_grid_of_places_is_compared_on_slices_that_keep_their_places() -> None:
+    [part] = EXPERIMENTS["gan-figure6"]().parts
+    assert part.augmentation.crop >= 182  # the smaller side of what is measured
+    assert not part.augmentation.quarter_turns
+    assert not part.augmentation.flips
+
+
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_every_column_is_something_that_is_measured(name: str) -> None:
     for part in EXPERIMENTS[name]().parts:

@@ -153,7 +153,7 @@ def test_a_run_killed_while_it_was_measured_gets_its_model_file(
     ("changed", "told"),
     [
         ({"seed": 9}, "seed was 0, is now 9"),
-        ({"loss": LossWeights(fusion=0.25)}, "loss.fusion was 0.5, is now 0.25"),
+        ({"loss": LossWeights(fusion=0.25)}, f"loss.fusion was {LossWeights().fusion:g}, is now 0.25"),
         ({"network": FusionINNConfiguration(blocks=2, hidden=5, hidden_squeezed=4)}, "network.hidden was 4, is now 5"),
         ({"batch_size": 3}, "batch_size of all processes was 2, is now 3"),
         ({"steps": 13}, "steps was 12, is now 13"),
