@@ -1,7 +1,7 @@
-"""What a slow run asks of the command line, and what becomes of its files."""
+"""What a slow run asks of a process of its own, and what becomes of its files."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +10,11 @@ import slicer
 from InvertibleFusionLib.models.shipped import model_path
 from InvertibleFusionLib.mrml.scene import require_in_scene
 from InvertibleFusionLib.mrml.views import family_of
-from InvertibleFusionLib.mrml.volumes import fused_from_nodes, sources_from_nodes
+from InvertibleFusionLib.mrml.volumes import images_from_nodes, sources_from_nodes
 from InvertibleFusionLib.volumes.volume import Volume
 from InvertibleFusionPanel import choices
-from InvertibleFusionPanel.command_line import Command, canRun
-from InvertibleFusionPanel.parameters import Precision, Task
+from InvertibleFusionPanel.parameters import Task
+from InvertibleFusionPanel.separate_process import Order
 
 SLOW_SECONDS = 0.15
 """Of a slice: longer than this the window visibly stops."""
@@ -28,22 +28,22 @@ class SlowRun:
     """A run that a process of its own does.
 
     Attributes:
-        command: for the process.
+        order: for the process.
         finish: takes the folder of its results and puts them into the scene; gives the nodes by key.
         then: makes the run that follows, of the nodes; None where nothing does.
     """
 
-    command: Command
+    order: Order
     finish: Callable[[Path], dict[str, Any]]
     then: Callable[[Any], "SlowRun"] | None = None
 
 
-def isWorthAProcess(parameters: Any, finished: Any, sinceFirst: float) -> bool:
-    """Whether to go on in a process, judged by the first slices. The command line knows no precision and batch."""
-    if finished.done < SLICES_TO_JUDGE or parameters.precision is not Precision.AUTO or parameters.batchSize:
+def isWorthAProcess(finished: Any, sinceFirst: float) -> bool:
+    """Whether to go on in a process, judged by the first slices."""
+    if finished.done < SLICES_TO_JUDGE:
         return False
     pace = sinceFirst / (finished.done - 1)
-    return pace > SLOW_SECONDS and pace * (finished.total - finished.done) > WORTH_SECONDS and canRun()
+    return pace > SLOW_SECONDS and pace * (finished.total - finished.done) > WORTH_SECONDS
 
 
 def slowRun(logic: Any, parameters: Any) -> SlowRun:
@@ -59,10 +59,9 @@ def slowRun(logic: Any, parameters: Any) -> SlowRun:
     nodes = choices.chosenSources(parameters, offered.card)
     way = choices.forward(parameters, len(nodes), None)
     sources = sources_from_nodes(nodes)
-    options = [f"--reference={way.reference + 1}", f"--axis={way.axis}", f"--device={way.settings.device}"]
-    options += ["--resample"] if way.resample else []
-    options += ["--certify"] if way.certify else []
-    task = "fuse" if parameters.task is Task.FUSE else "synthesize"
+    options: dict[str, Any] = {"reference": way.reference, "resample": way.resample, "axis": way.axis}
+    if parameters.task is Task.FUSE:
+        options["certify"] = way.certify
 
     def finish(folder: Path) -> dict[str, Any]:
         for node in nodes:
@@ -70,14 +69,15 @@ def slowRun(logic: Any, parameters: Any) -> SlowRun:
         return _putForward(folder, sources, way, parameters.task)
 
     then = (lambda fused: _backward(model, parameters, fused)) if choices.goesBack(parameters) else None
-    return SlowRun(Command(task, model, sources.volumes, options), finish, then)
+    order = Order(parameters.task.value, model, sources.volumes, options, asdict(way.settings))
+    return SlowRun(order, finish, then)
 
 
 def _backward(model: Path, parameters: Any, fused: Any) -> SlowRun:
     way = choices.backward(parameters, None)
-    image, latent = fused_from_nodes(fused, family_of(fused).latent if way.exact else None)
-    options = [f"--samples={way.samples}", f"--seed={way.seed}", f"--device={way.settings.device}"]
-    options += ["--certify"] if way.certify else []
+    family = family_of(fused)
+    images, latent = images_from_nodes(family.images, family.latent if way.exact else None)
+    options = {"samples": way.samples, "seed": way.seed, "certify": way.certify}
 
     def finish(folder: Path) -> dict[str, Any]:
         from InvertibleFusionLib.mrml.runs import put_decomposition
@@ -85,7 +85,7 @@ def _backward(model: Path, parameters: Any, fused: Any) -> SlowRun:
         require_in_scene(fused, "image of this run")
         return put_decomposition(slicer.mrmlScene, _decomposition(folder), fused, way)
 
-    return SlowRun(Command("decompose", model, [image], options, latent), finish)
+    return SlowRun(Order("decompose", model, images, options, asdict(way.settings), latent), finish)
 
 
 def _putForward(folder: Path, sources: Any, way: Any, task: Task) -> dict[str, Any]:

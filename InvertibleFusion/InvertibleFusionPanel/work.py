@@ -9,9 +9,9 @@ import slicer
 from slicer.i18n import tr as _
 
 from InvertibleFusionLib.errors import InvertibleFusionError
-from InvertibleFusionPanel.command_line import CommandLineRun
 from InvertibleFusionPanel.durations import progressInWords
 from InvertibleFusionPanel.run_control import RunControl
+from InvertibleFusionPanel.separate_process import ProcessRun
 from InvertibleFusionPanel.slow_runs import SlowRun, isWorthAProcess, slowRun
 
 
@@ -38,7 +38,7 @@ class Work:
         self._onDone, self._onFailed = onDone, onFailed
         self._parameters: Any = None
         self.control = RunControl(self._sliceIsDone, onDone, onFailed)
-        self.process: CommandLineRun | None = None
+        self.process: ProcessRun | None = None
 
     @property
     def running(self) -> bool:
@@ -61,7 +61,7 @@ class Work:
         said = progressInWords(finished.done, finished.total, seconds, sinceFirst)
         self._onProgress(finished.done, finished.total, said)
         self._onSlice(finished)
-        if self.control.running and isWorthAProcess(self._parameters, finished, sinceFirst):
+        if self.control.running and isWorthAProcess(finished, sinceFirst):
             self.control.cancel()
             self._startProcess(lambda: slowRun(self._logic, self._parameters), {})
 
@@ -76,8 +76,8 @@ class Work:
 
         try:
             slow = make()
-            self.process = CommandLineRun(
-                slow.command, onProgress, lambda folder: self._finish(slow, folder, made), self._fail
+            self.process = ProcessRun(
+                slow.order, onProgress, lambda folder: self._finish(slow, folder, made), self._fail
             )
         except InvertibleFusionError as error:
             self._fail(str(error))

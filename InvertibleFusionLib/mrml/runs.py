@@ -24,7 +24,7 @@ from InvertibleFusionLib.mrml.outcomes import (
 from InvertibleFusionLib.mrml.results import Place, put_results
 from InvertibleFusionLib.mrml.scene import require_in_scene
 from InvertibleFusionLib.mrml.views import family_of
-from InvertibleFusionLib.mrml.volumes import SceneSources, fused_from_nodes, sources_from_nodes
+from InvertibleFusionLib.mrml.volumes import SceneSources, images_from_nodes, sources_from_nodes
 from InvertibleFusionLib.volumes.slices import Axis
 
 Run = Generator[FinishedSlice, None, dict[str, Any]]
@@ -137,6 +137,8 @@ def put_synthesis(scene: Any, synthesis: Synthesis, sources: SceneSources, way: 
 def decompose_node(scene: Any, model: Model, fused: Any, way: Backward) -> Run:
     """Take the image of a node apart into nodes, also in a reopened scene and without its sources.
 
+    Of a synthesis with several images it takes all of them, as its network needs.
+
     Raises:
         InvertibleFusionError: as ``decompose_slices`` and ``put_results``; SceneError when the image, or the latent for
             the exact way, is not there (any more).
@@ -148,10 +150,10 @@ def decompose_node(scene: Any, model: Model, fused: Any, way: Backward) -> Run:
             "apart from what it alone tells."
         )
     latent = family.latent if way.exact else None
-    image, kept = fused_from_nodes(fused, latent)
+    images, kept = images_from_nodes(family.images, latent)
     run = decompose_slices(
         model,
-        image,
+        images,
         latent=kept,
         samples=way.samples,
         seed=way.seed,
@@ -159,7 +161,7 @@ def decompose_node(scene: Any, model: Model, fused: Any, way: Backward) -> Run:
         settings=way.settings,
         first=way.first,
     )
-    decomposition = yield from _watched(run, scene, [fused])
+    decomposition = yield from _watched(run, scene, family.images)
     return put_decomposition(scene, decomposition, fused, way)
 
 
@@ -196,6 +198,7 @@ def nodes_to_update(fused: Any) -> dict[str, Any]:
     """The nodes of an earlier result by the keys under which a new run of the same kind fills them."""
     family = family_of(fused)
     nodes = {"fused": fused, "synthetic-1": fused, "latent": family.latent}
+    nodes |= {f"synthetic-{number}": node for number, node in family.further.items()}
     for number, node in family.decomposed.items():
         nodes |= {f"{kind}-{number}": node for kind in ("exact", "mean", "round-trip", "from-target")}
     nodes |= {f"difference-{number}": node for number, node in family.differences.items()}

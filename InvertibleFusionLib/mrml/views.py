@@ -34,15 +34,16 @@ HOW_TO_GET = {
 
 @dataclass(frozen=True)
 class Family:
-    """A fused image and what belongs to it; numbers count sources from 1.
+    """A fused image, or the images of a synthesis, and what belongs to them; numbers count sources from 1.
 
     Attributes:
-        fused: node, or None.
+        fused: node, or None; the first image of a synthesis.
         latent: node, or None.
         sources: nodes by number.
         decomposed: nodes by number; the latest of exact and mean.
         differences: nodes by number.
         spreads: nodes by number.
+        further: the other images of a synthesis, by the output's number.
     """
 
     fused: Any = None
@@ -51,6 +52,12 @@ class Family:
     decomposed: Mapping[int, Any] = field(default_factory=dict)
     differences: Mapping[int, Any] = field(default_factory=dict)
     spreads: Mapping[int, Any] = field(default_factory=dict)
+    further: Mapping[int, Any] = field(default_factory=dict)
+
+    @property
+    def images(self) -> list[Any]:
+        """What is taken apart: the fused image, or all images of the synthesis in their order."""
+        return [self.fused, *(self.further[number] for number in sorted(self.further))]
 
 
 @dataclass(frozen=True)
@@ -77,14 +84,14 @@ def family_of(fused: Any) -> Family:
     require_in_scene(fused, "fused image")
     count = len((record_of(fused) or {}).get("sources", []))
     sources = {number: fused.GetNodeReference(SOURCE.format(number=number)) for number in range(1, count + 1)}
-    found: dict[str, dict[int, Any]] = {kind: {} for kind in ("decomposed", "difference", "spread")}
+    found: dict[str, dict[int, Any]] = {kind: {} for kind in ("decomposed", "difference", "spread", "synthetic")}
     for node in nodes_of_class(fused.GetScene(), "vtkMRMLScalarVolumeNode"):
         if node.GetNodeReference(FUSED) is not fused:
             continue
         result = (record_of(node) or {}).get("result", {})
         kind = "decomposed" if result.get("kind") in DECOMPOSED_KINDS else result.get("kind")
         if kind in found:
-            found[kind][int(result["source"])] = node
+            found[kind][int(result["output" if kind == "synthetic" else "source"])] = node
     return Family(
         fused,
         fused.GetNodeReference(LATENT),
@@ -92,6 +99,7 @@ def family_of(fused: Any) -> Family:
         found["decomposed"],
         found["difference"],
         found["spread"],
+        found["synthetic"],
     )
 
 

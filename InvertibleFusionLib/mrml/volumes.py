@@ -75,6 +75,16 @@ def fused_from_nodes(fused: Any, latent: Any = None) -> tuple[Volume, Volume | N
     return image, _as_recorded(kept if kept.record else replace(kept, record=image.record))
 
 
+def images_from_nodes(nodes: Sequence[Any], latent: Any = None) -> tuple[list[Volume], Volume | None]:
+    """All images of one synthesis, or the one of a fusion, and their latent, each as ``fused_from_nodes``.
+
+    Raises:
+        as ``fused_from_nodes``.
+    """
+    first, kept = fused_from_nodes(nodes[0], latent)
+    return [first, *(fused_from_nodes(node)[0] for node in nodes[1:])], kept
+
+
 def shared_parent(nodes: Sequence[Any]) -> Any:
     """The transform node that all nodes are under; None where they differ or are under none."""
     parents = {node.GetTransformNodeID() for node in nodes}

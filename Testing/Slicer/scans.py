@@ -1,5 +1,6 @@
-"""Scans for the panel's tests, small enough that a run takes less than a second."""
+"""Scans and a synthesis model for the panel's tests, small enough that a run takes less than a second."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,3 +25,24 @@ def scan(name: str, seed: int = 0, size: tuple[int, int, int] = SIZE, shift: flo
     added = slicer.mrmlScene.AddNode(node)
     added.SetAndObserveDisplayNodeID(display.GetID())
     return added
+
+
+def synthesis_model(folder: Path, inputs: list[str], outputs: list[str]) -> Path:
+    """The file of an untrained iVAN; "PET" is in colour."""
+    from InvertibleFusionLib.models.card import ModelCard
+    from InvertibleFusionLib.models.ivan import Ivan, IvanConfiguration
+    from InvertibleFusionLib.models.model_file import save_model
+
+    channels = [tuple(3 if name == "PET" else 1 for name in names) for names in (inputs, outputs)]
+    network = Ivan(IvanConfiguration(*channels, blocks=1, growth=3), seed=1)
+    card = ModelCard(
+        name="tiny",
+        architecture="ivan",
+        configuration=network.configuration.to_json(),
+        task="synthesis",
+        inputs=inputs,
+        outputs=outputs,
+        intensity={"method": "window", "lower": 0.0, "upper": 1000.0},
+    )
+    save_model(network, card, folder / "tiny.safetensors")
+    return folder / "tiny.safetensors"

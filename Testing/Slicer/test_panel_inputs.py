@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import slicer
-from scans import scan
+from scans import scan, synthesis_model
 
 
 def test_it_says_what_is_missing_until_nothing_is(panel: Any) -> None:
@@ -136,22 +136,7 @@ def test_a_file_that_is_no_model_gets_a_sentence(panel: Any, tmp_path: Any) -> N
 
 def test_a_synthesis_with_a_model_file_of_ones_own(panel: Any, tmp_path: Any) -> None:
     """Three sources, colour among the results, and a reopened choice of the file."""
-    from InvertibleFusionLib.models.card import ModelCard
-    from InvertibleFusionLib.models.ivan import Ivan, IvanConfiguration
-    from InvertibleFusionLib.models.model_file import save_model
-
-    network = Ivan(IvanConfiguration((1, 1, 1), (3,), blocks=1, growth=3), seed=1)
-    card = ModelCard(
-        name="tiny",
-        architecture="ivan",
-        configuration=network.configuration.to_json(),
-        task="synthesis",
-        inputs=["T1", "T2", "PD"],
-        outputs=["PET"],
-        intensity={"method": "window", "lower": 0.0, "upper": 1000.0},
-    )
-    path = tmp_path / "tiny.safetensors"
-    save_model(network, card, path)
+    path = synthesis_model(tmp_path, ["T1", "T2", "PD"], ["PET"])
     ui = panel.ui
     ui.taskComboBox.setCurrentIndex(2)
     panel.panel.openModel(str(path))

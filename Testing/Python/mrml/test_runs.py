@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from InvertibleFusionLib import fuse
-from InvertibleFusionLib.errors import SceneError
+from InvertibleFusionLib.errors import ConfigurationError, SceneError
 from InvertibleFusionLib.inference.slice_engine import finish
 from InvertibleFusionLib.models.model import Model
 from InvertibleFusionLib.models.model_file import read_model
@@ -127,6 +127,23 @@ def test_a_synthesis_enters_the_scene_as_synthetic_and_goes_back(
     for number, node in enumerate(nodes, 1):
         original = volume_from_node(node).array
         assert np.abs(volume_from_node(back[f"round-trip-{number}"]).array - original).max() <= 1e-4 * np.ptp(original)
+
+
+def test_a_synthesis_of_several_contrasts_goes_back_from_all_of_them_and_is_updated_as_a_whole(
+    scene: Any, nodes: list[Any], synthesis_file: Any
+) -> None:
+    model = read_model(synthesis_file("ADC FLAIR", "T2 T1"))
+    made = finish(synthesize_nodes(scene, model, nodes, Forward()))
+    first, second = made["synthetic-1"], made["synthetic-2"]
+    assert family_of(first).images == [first, second]
+    back = finish(decompose_node(scene, model, first, Backward()))
+    for number, node in enumerate(nodes, 1):
+        original = volume_from_node(node).array
+        assert np.abs(volume_from_node(back[f"round-trip-{number}"]).array - original).max() <= 1e-4 * np.ptp(original)
+    assert finish(synthesize_nodes(scene, model, nodes, Forward(into=nodes_to_update(first)))) == made
+    scene.RemoveNode(second)
+    with pytest.raises(ConfigurationError, match="needs T2 and T1, in this order; 1 images were given"):
+        finish(decompose_node(scene, model, first, Backward()))
 
 
 def test_a_synthetic_pet_in_grey_is_shown_in_its_colours(scene: Any, nodes: list[Any], synthesis_file: Any) -> None:
