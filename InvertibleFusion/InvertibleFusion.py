@@ -88,6 +88,8 @@ class InvertibleFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeRemovedEvent, self.onNodeRemoved)
         self.initializeParameterNode()
+        if self.parent.isEntered:  # reloaded while it is open
+            self.panel.enter()
 
     def cleanup(self) -> None:
         """Called when the application closes, and before the module is reloaded."""
@@ -98,6 +100,7 @@ class InvertibleFusionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def enter(self) -> None:
         """Called each time the user opens this module."""
         self.initializeParameterNode()
+        self.panel.enter()
 
     def exit(self) -> None:
         """Called each time the user opens a different module; a run goes on, the preview stops."""

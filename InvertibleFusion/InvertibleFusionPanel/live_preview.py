@@ -37,6 +37,8 @@ class LivePreview(VTKObservationMixin):
         self._logic, self._say = logic, say
         self._parameters: Any = None
         self._key: tuple[Any, ...] | None = None
+        self._rest: tuple[Any, ...] | None = None
+        self._result: Any = None
         self._preview: Any = None
         self._shown: PreviewNode | None = None
         self._index: int | None = None
@@ -63,6 +65,10 @@ class LivePreview(VTKObservationMixin):
         self._remove()
         self._say("")
 
+    def rest(self, key: tuple[Any, ...], result: Any) -> None:
+        """There is a full result for a key: show no preview over it until the choices change or it is deleted."""
+        self._rest, self._result = key, result
+
     def ask(self, _caller: Any = None, _event: Any = None) -> None:
         """Show the slice anew once the events at hand are dealt with; many requests make one."""
         if self._parameters is not None:
@@ -84,9 +90,9 @@ class LivePreview(VTKObservationMixin):
             if index != self._index:
                 self._show(index)
         except InvertibleFusionError as error:
-            self._fail(str(error))
+            self._showNothing(str(error))
         except MemoryError:
-            self._fail(_("The memory does not suffice for a preview of volumes of this size."))
+            self._showNothing(_("The memory does not suffice for a preview of volumes of this size."))
 
     def beginRun(self, nodes: list[Any], reference: int, axis: Any, name: str) -> None:
         """Show a run's slices as they are finished."""
@@ -107,18 +113,31 @@ class LivePreview(VTKObservationMixin):
         if self._shown is not None and self._shown.node.GetScene() is not None:
             self._shown.add(finished.index, finished.image)
 
+    def keyOf(self, parameters: Any) -> tuple[Any, ...]:
+        """What a fused slice follows from: two of the same choices are equal; the sources must be chosen."""
+        offered = self._logic.chosenModel(parameters)
+        nodes = choices.chosenSources(parameters, offered.card)
+        return offered.key, _state(parameters), *(_stateOf(node) for node in nodes)
+
     def _prepare(self) -> None:
         """Prepare the sources, if they are not those of the last time."""
         parameters = self._parameters
         missing = self._logic.whatIsMissing(parameters)
         if missing:
-            self._fail(missing)
+            self._showNothing(missing)
+            return
+        key = self.keyOf(parameters)
+        if key == self._rest and self._result.GetScene() is not None:
+            self._showNothing(
+                _("{name} shows every slice. The preview goes on when inputs or model change.").format(
+                    name=self._result.GetName()
+                )
+            )
+            return
+        if key == self._key and self._shown is not None and self._shown.node.GetScene() is not None:
             return
         offered = self._logic.chosenModel(parameters)
         nodes = choices.chosenSources(parameters, offered.card)
-        key = (offered.key, _state(parameters), *(_stateOf(node) for node in nodes))
-        if key == self._key and self._shown is not None and self._shown.node.GetScene() is not None:
-            return
         from InvertibleFusionLib.inference.preview import FusionPreview  # brings torch with it
 
         self._key, self._preview = None, None
@@ -152,7 +171,7 @@ class LivePreview(VTKObservationMixin):
         slow = time.monotonic() - start > SLOW_SECONDS
         self._timer.setInterval(WAIT_MILLISECONDS if slow else 0)
 
-    def _fail(self, sentence: str) -> None:
+    def _showNothing(self, sentence: str) -> None:
         self._key = self._preview = None
         self._remove()
         self._say(sentence)

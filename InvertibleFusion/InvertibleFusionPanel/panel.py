@@ -34,14 +34,15 @@ class Panel(VTKObservationMixin):
 
     def __init__(self, uiWidget: Any, ui: Any, logic: Any) -> None:
         VTKObservationMixin.__init__(self)
-        self._ui, self._logic = ui, logic
+        self._uiWidget, self._ui, self._logic = uiWidget, ui, logic
         self._parameters: Any = None
         self._guiTag: Any = None
         self._updating = False
+        self._keyOfRun: Any = None
         self._models: list[Any] = []
         self._preview = LivePreview(logic, lambda sentence: visibility.say(ui.previewLabel, sentence))
         self.work = Work(logic, self._preview.addSlice, self._onProgress, self._onDone, self._end)
-        self._buttons = ViewButtons(uiWidget, ui, self._family, self._say)
+        self._buttons = ViewButtons(ui, self._family, self._say)
         ui.applyButton.connect("clicked(bool)", self.onApply)
         ui.modelComboBox.connect("activated(int)", self.onModelChosen)
         ui.openModelButton.connect("clicked(bool)", self.onOpenModel)
@@ -68,8 +69,13 @@ class Panel(VTKObservationMixin):
         self.addObserver(parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self.update)
         self.update()
 
+    def enter(self) -> None:
+        """The module is opened."""
+        self._buttons.enter(slicer.util.mainWindow() or self._uiWidget)
+
     def leave(self) -> None:
         """Another module is opened: a run goes on, the preview does not."""
+        self._buttons.leave()
         self.setParameters(None)
 
     def closeScene(self) -> None:
@@ -88,7 +94,7 @@ class Panel(VTKObservationMixin):
         self.work.cancel()
         self.setParameters(None)
         self._preview.stop()
-        self._buttons.cleanup()
+        self._buttons.leave()
         self.removeObservers()
 
     def update(self, _caller: Any = None, _event: Any = None) -> None:
@@ -154,7 +160,7 @@ class Panel(VTKObservationMixin):
         """The result's whole record to the clipboard."""
         record = self._record()
         if record is not None:
-            qt.QApplication.clipboard().setText(json.dumps(record, indent=2))
+            slicer.app.clipboard().setText(json.dumps(record, indent=2))
 
     def _keepRecordOfResult(self) -> None:
         """A fused image of the command line carries its record in its file; scenes keep it on the node."""
@@ -225,6 +231,7 @@ class Panel(VTKObservationMixin):
         parameters = self._parameters
         self._preview.stop()
         if parameters.task is not Task.DECOMPOSE:
+            self._keyOfRun = self._preview.keyOf(parameters)  # now: the user may choose otherwise during the run
             nodes = choices.chosenSources(parameters, self._chosenCard())
             reference = choices.referenceNumber(parameters, len(nodes))
             self._preview.beginRun(nodes, reference, parameters.axis.value, _("under way"))
@@ -238,7 +245,8 @@ class Panel(VTKObservationMixin):
     def _onDone(self, nodes: dict[str, Any]) -> None:
         parameters = self._parameters or self._logic.getParameterNode()
         self._logic.keepResult(parameters, nodes)
-        parameters.livePreview = False  # the result is there to be looked at
+        if "fused" in nodes:
+            self._preview.rest(self._keyOfRun, nodes["fused"])
         self._end("")
         decomposed = [key for key in nodes if key not in ("fused", "latent") and not key.startswith("synthetic")]
         shown = View.FUSED if "fused" in nodes or "synthetic-1" in nodes or not decomposed else View.DECOMPOSED

@@ -47,34 +47,33 @@ def isWorthAProcess(finished: Any, sinceFirst: float) -> bool:
 
 
 def slowRun(logic: Any, parameters: Any) -> SlowRun:
-    """The chosen run as one for a process.
+    """The chosen run as one for a process; what the user chooses afterwards changes nothing of it.
 
     Raises:
         InvertibleFusionError: as the runs of ``mrml.runs`` at their beginning.
     """
-    offered = logic.chosenModel(parameters)
-    model = model_path(offered.key)
-    if parameters.task is Task.DECOMPOSE:
-        return _backward(model, parameters, parameters.result)
+    offered, task = logic.chosenModel(parameters), parameters.task
+    model, back = model_path(offered.key), choices.backward(parameters, None)
+    if task is Task.DECOMPOSE:
+        return _backward(model, back, parameters.result)
     nodes = choices.chosenSources(parameters, offered.card)
     way = choices.forward(parameters, len(nodes), None)
     sources = sources_from_nodes(nodes)
     options: dict[str, Any] = {"reference": way.reference, "resample": way.resample, "axis": way.axis}
-    if parameters.task is Task.FUSE:
+    if task is Task.FUSE:
         options["certify"] = way.certify
 
     def finish(folder: Path) -> dict[str, Any]:
         for node in nodes:
             require_in_scene(node, "source of this run")
-        return _putForward(folder, sources, way, parameters.task)
+        return _putForward(folder, sources, way, task)
 
-    then = (lambda fused: _backward(model, parameters, fused)) if choices.goesBack(parameters) else None
-    order = Order(parameters.task.value, model, sources.volumes, options, asdict(way.settings))
+    then = (lambda fused: _backward(model, back, fused)) if choices.goesBack(parameters) else None
+    order = Order(task.value, model, sources.volumes, options, asdict(way.settings))
     return SlowRun(order, finish, then)
 
 
-def _backward(model: Path, parameters: Any, fused: Any) -> SlowRun:
-    way = choices.backward(parameters, None)
+def _backward(model: Path, way: Any, fused: Any) -> SlowRun:
     family = family_of(fused)
     images, latent = images_from_nodes(family.images, family.latent if way.exact else None)
     options = {"samples": way.samples, "seed": way.seed, "certify": way.certify}

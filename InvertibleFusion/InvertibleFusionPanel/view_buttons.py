@@ -29,25 +29,39 @@ COMPARE_SHORTCUT = "Alt+0"
 
 
 class ViewButtons:
-    """The buttons of the section View and their shortcuts, which act only while the panel has the focus.
+    """The buttons of the section View and their shortcuts, which act only while the module is open.
 
     Args:
-        uiWidget: the panel's widget, which the shortcuts belong to.
-        ui: its children by name.
+        ui: the panel's widgets by name.
         family: gives what there is to show.
         say: takes a sentence.
     """
 
-    def __init__(self, uiWidget: Any, ui: Any, family: Callable[[], Family], say: Callable[[str], None]) -> None:
+    def __init__(self, ui: Any, family: Callable[[], Family], say: Callable[[str], None]) -> None:
         self._ui, self._family, self._say = ui, family, say
         self._layoutBefore: int | None = None
         self._shortcuts: list[Any] = []
-        for name, view, number, keys in BUTTONS:
-            act = self._act(view, number)
-            getattr(ui, name).connect("clicked(bool)", act)
-            self._addShortcut(uiWidget, keys, act)
+        for name, view, number, _keys in BUTTONS:
+            getattr(ui, name).connect("clicked(bool)", self._act(view, number))
         ui.compareButton.connect("clicked(bool)", self.toggleCompare)
-        self._addShortcut(uiWidget, COMPARE_SHORTCUT, lambda: ui.compareButton.click())
+
+    def enter(self, window: Any) -> None:
+        """Let the shortcuts act in all of the window: who scrolls in a slice view has left the panel.
+
+        Args:
+            window: that the shortcuts belong to.
+        """
+        self.leave()
+        for _name, view, number, keys in BUTTONS:
+            self._addShortcut(window, keys, self._act(view, number))
+        self._addShortcut(window, COMPARE_SHORTCUT, lambda: self._ui.compareButton.click())
+
+    def leave(self) -> None:
+        """Take the shortcuts away: they are not for other modules, and would outlive a reload."""
+        for shortcut in self._shortcuts:
+            shortcut.setParent(None)
+            shortcut.deleteLater()
+        self._shortcuts = []
 
     def update(self, spreadStatement: str) -> None:
         """Enable what can be shown; tooltips say how to get the rest.
@@ -96,18 +110,11 @@ class ViewButtons:
                 panes[getattr(self._ui, name).text] = layers
         return panes
 
-    def cleanup(self) -> None:
-        """Take the shortcuts away; they would outlive a reload."""
-        for shortcut in self._shortcuts:
-            shortcut.setParent(None)
-            shortcut.deleteLater()
-        self._shortcuts = []
-
     def _act(self, view: View, number: int) -> Callable[..., None]:
         return lambda *_: self.show(view, number)
 
-    def _addShortcut(self, uiWidget: Any, keys: str, act: Callable[..., None]) -> None:
-        shortcut = qt.QShortcut(qt.QKeySequence(keys), uiWidget)
+    def _addShortcut(self, window: Any, keys: str, act: Callable[..., None]) -> None:
+        shortcut = qt.QShortcut(qt.QKeySequence(keys), window)
         shortcut.setContext(qt.Qt.WidgetWithChildrenShortcut)
         shortcut.connect("activated()", act)
         self._shortcuts.append(shortcut)

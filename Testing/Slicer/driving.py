@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-PATIENCE = 60.0
+PATIENCE = 180.0  # a process of its own imports torch anew, on machines that are busy
 
 
 class Driver:

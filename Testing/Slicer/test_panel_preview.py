@@ -95,3 +95,44 @@ def test_a_preview_that_the_user_deletes_does_not_break_the_panel(panel: Any, so
     slicer.mrmlScene.GetNodeByID("vtkMRMLSliceNodeRed").SetSliceOffset(sources[0].GetOrigin()[2])
     panel.settle()
     assert filled() == [0]
+
+
+def test_after_a_run_the_box_stays_ticked_and_the_result_is_in_view(panel: Any, sources: list[Any]) -> None:
+    panel.ui.decomposedCheckBox.checked = False
+    result = panel.run()
+    panel.settle()
+    assert panel.ui.livePreviewCheckBox.checked
+    assert preview() is None
+    composite = slicer.mrmlScene.GetNodeByID("vtkMRMLSliceCompositeNodeRed")
+    assert composite.GetBackgroundVolumeID() == result.GetID()
+    assert panel.ui.previewLabel.text == (
+        "fused T1Gd + FLAIR shows every slice. The preview goes on when inputs or model change."
+    )
+    slicer.mrmlScene.GetNodeByID("vtkMRMLSliceNodeRed").SetSliceOffset(sources[0].GetOrigin()[2])
+    panel.settle()
+    assert preview() is None  # the result shows this slice, too
+    panel.module.exit()
+    panel.module.enter()
+    panel.settle()
+    assert preview() is None
+    panel.parameters.model = "fusioninn-t1gd-flair-paper"
+    panel.settle()
+    assert preview() is not None
+    assert panel.ui.previewLabel.text == ""
+
+
+def test_another_model_chosen_during_the_run_is_previewed_after_it(panel: Any, sources: list[Any]) -> None:
+    panel.apply()
+    panel.step(2)
+    panel.parameters.model = "fusioninn-t1gd-flair-paper"
+    panel.wait(lambda: not panel.panel.running)
+    panel.settle()
+    assert filled() == [2]
+
+
+def test_the_preview_goes_on_when_the_result_is_deleted(panel: Any, sources: list[Any]) -> None:
+    result = panel.run()
+    panel.settle()
+    slicer.mrmlScene.RemoveNode(result)
+    panel.settle()
+    assert filled() == [2]

@@ -41,6 +41,8 @@ def test_a_slow_run_goes_on_in_a_process_with_the_same_result(panel: Any, source
     assert process is not None
     assert not panel.panel.work.control.running
     assert panel.ui.applyButton.text == "Cancel"
+    panel.ui.taskComboBox.setCurrentIndex(2)  # what is chosen meanwhile is for the next run
+    panel.ui.wayComboBox.setCurrentIndex(1)
     panel.wait(lambda: not panel.panel.running)
     assert not panel.ui.messageLabel.text
     fused = panel.parameters.result

@@ -1,5 +1,6 @@
 """From choosing to results, and everything that can come between."""
 
+import json
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,8 @@ def test_a_click_fuses_and_takes_apart_exactly(panel: Any, sources: list[Any]) -
     assert family.latent is not None
     assert not panel.ui.messageLabel.text
     assert panel.ui.applyButton.text == "Apply"
+    panel.ui.copyRecordButton.click()
+    assert json.loads(slicer.app.clipboard().text()) == record_of(result)
 
 
 def test_apply_turns_into_cancel_and_says_how_far_it_is(panel: Any, sources: list[Any]) -> None:

@@ -84,7 +84,7 @@ def shortcuts(panel: Any) -> dict[str, Any]:
     return {shortcut.key.toString(): shortcut for shortcut in panel.panel._buttons._shortcuts}
 
 
-def test_every_shortcut_has_a_modifier_acts_in_the_panel_alone_and_does_what_the_button_does(
+def test_every_shortcut_has_a_modifier_acts_in_the_whole_window_and_does_what_the_button_does(
     panel: Any, family: Any
 ) -> None:
     import qt
@@ -96,16 +96,26 @@ def test_every_shortcut_has_a_modifier_acts_in_the_panel_alone_and_does_what_the
         assert keys in getattr(panel.ui, name).toolTip
         found[keys].activated.emit()
         assert seen() is expected(family)[name]
-        assert found[keys].parent().objectName == "InvertibleFusion"
+        assert found[keys].parent().objectName == "qSlicerMainWindow"
 
 
-def test_shortcuts_are_gone_after_the_module_is(panel: Any, family: Any) -> None:
+def in_the_window() -> list[str]:
     import qt
 
-    parent = panel.module.widgetRepresentation()
+    return [shortcut.key.toString() for shortcut in slicer.util.mainWindow().findChildren(qt.QShortcut)]
+
+
+def test_shortcuts_are_there_while_the_module_is_open_and_at_no_other_time(panel: Any) -> None:
+    ours = {*SHORTCUTS.values(), "Alt+0"}
+    assert ours <= set(in_the_window())
+    panel.module.exit()
+    assert not ours & set(in_the_window())
+    panel.module.enter()
+    assert sorted(keys for keys in in_the_window() if keys in ours) == sorted(ours)
+    slicer.util.reloadScriptedModule("InvertibleFusion")
+    assert sorted(keys for keys in in_the_window() if keys in ours) == sorted(ours)
     panel.module.close()
-    panel.settle()
-    assert parent.findChildren(qt.QShortcut) == []
+    assert not ours & set(in_the_window())
 
 
 def test_what_is_not_there_says_how_to_get_it(panel: Any) -> None:

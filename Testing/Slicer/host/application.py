@@ -43,9 +43,17 @@ class Application(Signals):
     def __init__(self) -> None:
         super().__init__("startupCompleted()")
         self._modules = Signals("moduleAboutToBeUnloaded(QString)")
+        self._window = qt.QMainWindow()
+        self._window.setObjectName("qSlicerMainWindow")
 
     def moduleManager(self) -> Signals:
         return self._modules
+
+    def topLevelWidgets(self) -> list[Any]:
+        return [self._window]
+
+    def clipboard(self) -> Any:
+        return qt.QApplication.clipboard()
 
     def testingEnabled(self) -> bool:
         return True
