@@ -86,6 +86,17 @@ def test_pictures_of_the_extension_are_files_of_this_repository(cmake: str) -> N
         assert (ROOT / picture.removeprefix(raw)).is_file(), f"{picture} names no file of the repository"
 
 
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))], ids=lambda page: page.name
+)
+def test_links_and_pictures_of_the_documents_lead_somewhere(page: str) -> None:
+    targets = re.findall(r"\]\(([^)#]+)", (ROOT / page).read_text(encoding="utf-8"))
+    missing = [
+        target for target in targets if "://" not in target and not (ROOT / page).parent.joinpath(target).exists()
+    ]
+    assert not missing, f"{page} links to {missing}"
+
+
 def test_the_icon_is_as_large_as_slicer_asks_for() -> None:
     data = (MODULE / "Resources/Icons/InvertibleFusion.png").read_bytes()
     assert data[:8] == b"\x89PNG\r\n\x1a\n"
