@@ -11,6 +11,14 @@ from InvertibleFusionLib import fuse, load_model
 from InvertibleFusionLib.mrml.volumes import volume_from_node
 
 
+@pytest.fixture(autouse=True)
+def _no_slice_is_slow(monkeypatch: pytest.MonkeyPatch, panel: Any) -> None:
+    """On a busy machine any slice can be; the next one would then be waited for."""
+    from InvertibleFusionPanel import live_preview
+
+    monkeypatch.setattr(live_preview, "SLOW_SECONDS", float("inf"))
+
+
 @pytest.fixture
 def sources(panel: Any) -> list[Any]:
     nodes = [scan("T1Gd"), scan("FLAIR", 1)]
