@@ -92,10 +92,10 @@ def _putForward(folder: Path, sources: Any, way: Any, task: Task) -> dict[str, A
     from InvertibleFusionLib.inference.synthesis import Synthesis
     from InvertibleFusionLib.mrml import runs
 
-    if task is Task.FUSE:
-        image, latent = _read(folder / "fused.nrrd"), _read(folder / "latent.nrrd")
-        return runs.put_fusion(slicer.mrmlScene, Fusion(image, latent, _record(image)), sources, way)
     kept = _read(folder / "latent.nrrd") if (folder / "latent.nrrd").is_file() else None
+    if task is Task.FUSE:
+        image = _read(folder / "fused.nrrd")
+        return runs.put_fusion(slicer.mrmlScene, Fusion(image, kept, _record(image)), sources, way)
     images = sorted((_read(path) for path in folder.glob("synthetic-*.nrrd")), key=lambda each: _number(each, "output"))
     return runs.put_synthesis(slicer.mrmlScene, Synthesis(tuple(images), kept, _record(images[0])), sources, way)
 

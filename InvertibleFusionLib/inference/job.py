@@ -70,8 +70,7 @@ def do(job: Job, on_slice: OnSlice | None = None) -> None:
     how: dict[str, Any] = {**job.options, "settings": Settings(**job.settings), "on_slice": on_slice}
     with staged(Path(job.out)) as stage:
         if job.task == "fuse":
-            fusion = fuse(model, volumes, **how)
-            results = {"fused": fusion.image, "latent": fusion.latent}
+            results = fuse(model, volumes, **how).named_volumes()
         elif job.task == "synthesize":
             results = synthesize(model, volumes, **how).named_volumes()
         else:
