@@ -1,10 +1,16 @@
 """A user in front of the panel: clicks, chooses, waits, reads."""
 
+import re
 import time
 from pathlib import Path
 from typing import Any
 
 PATIENCE = 180.0  # a process of its own imports torch anew, on machines that are busy
+
+
+def tool_tip(widget: Any) -> str:
+    """What a widget says when it is pointed at; Slicer makes a paragraph of it, so that long sentences break."""
+    return re.sub(r"^<p>(.*)</p>$", r"\1", str(widget.toolTip), flags=re.DOTALL)
 
 
 class Driver:
@@ -76,7 +82,7 @@ class Driver:
         representation.resize(width, 10)
         representation.show()
         self.settle()
-        height = max(representation.sizeHint().height(), representation.layout().heightForWidth(width))
+        height = representation.layout().heightForWidth(width)
         representation.resize(width, height)
         self.settle()
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -22,6 +22,7 @@ def scan(name: str, seed: int = 0, size: tuple[int, int, int] = SIZE, shift: flo
     display = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeDisplayNode")
     display.SetAutoWindowLevel(0)
     display.SetWindowLevelMinMax(0, 900)
+    display.SetAndObserveColorNodeID("vtkMRMLColorTableNodeGrey")  # a view that shows it needs colours
     added = slicer.mrmlScene.AddNode(node)
     added.SetAndObserveDisplayNodeID(display.GetID())
     return added

@@ -68,6 +68,8 @@ def load() -> list[Any]:
 
     from InvertibleFusionLib.phantom import Patient
 
+    # With settings switched off Slicer may start without any layout: no views to look at, or to centre on the tumour.
+    slicer.app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
     nodes = list(load_phantom_patient(("ADC", "FLAIR")).values())
     slicer.util.setSliceViewerLayers(background=nodes[0], fit=True)
     x, y, z = Patient.from_seed(SEED).lesion_centre

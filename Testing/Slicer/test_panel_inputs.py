@@ -4,21 +4,22 @@ from typing import Any
 
 import pytest
 import slicer
+from driving import tool_tip
 from scans import scan, synthesis_model
 
 
 def test_it_says_what_is_missing_until_nothing_is(panel: Any) -> None:
     ui = panel.ui
-    assert (ui.applyButton.enabled, ui.applyButton.toolTip) == (False, "Choose the first source.")
+    assert (ui.applyButton.enabled, tool_tip(ui.applyButton)) == (False, "Choose the first source.")
     adc, flair = scan("ADC"), scan("FLAIR", 1)
     panel.choose(adc)
-    assert ui.applyButton.toolTip == "Choose the second source."
+    assert tool_tip(ui.applyButton) == "Choose the second source."
     panel.choose(adc, flair)
     assert ui.applyButton.enabled
     assert ui.inputStatusLabel.text == "All volumes lie on the grid of ADC."
     assert ui.inputStatusLabel.visible or not ui.inputStatusLabel.isHidden()
     slicer.mrmlScene.RemoveNode(flair)
-    assert (ui.applyButton.enabled, ui.applyButton.toolTip) == (False, "Choose the second source.")
+    assert (ui.applyButton.enabled, tool_tip(ui.applyButton)) == (False, "Choose the second source.")
 
 
 def test_other_grids_are_told_in_millimetres_and_resampling_is_one_click(panel: Any) -> None:
@@ -28,7 +29,7 @@ def test_other_grids_are_told_in_millimetres_and_resampling_is_one_click(panel: 
         "FLAIR is not on the grid of ADC: it has an origin 8.00 mm away. Resampled, it covers 92 % of it. "
         "Tick Resample to put it onto the grid of ADC."
     )
-    assert ui.applyButton.toolTip == ui.inputStatusLabel.text
+    assert tool_tip(ui.applyButton) == ui.inputStatusLabel.text
     ui.resampleCheckBox.click()
     assert ui.applyButton.enabled
     assert ui.inputStatusLabel.text.endswith("It is resampled onto the grid of ADC.")
@@ -83,7 +84,7 @@ def test_bad_sources_get_a_sentence_and_apply_stays_disabled(panel: Any, kind: s
     assert panel.ui.inputStatusLabel.text.startswith(sentence)
     assert panel.ui.previewLabel.text.startswith(sentence)
     assert not panel.ui.applyButton.enabled
-    assert panel.ui.applyButton.toolTip == panel.ui.inputStatusLabel.text
+    assert tool_tip(panel.ui.applyButton) == panel.ui.inputStatusLabel.text
     panel.panel.onApply()  # a shortcut or a script may do it all the same
     assert panel.ui.messageLabel.text.startswith(sentence)
     assert not panel.panel.running
@@ -115,15 +116,15 @@ def test_models_are_offered_with_their_cards_and_those_that_fit_come_first(panel
 
 def test_the_spread_is_said_not_to_be_calibrated_where_the_card_says_so(panel: Any) -> None:
     panel.choose(scan("T1Gd"), scan("FLAIR", 1))
-    assert "It is not calibrated: errors were 6.6 and 7.4 times as large" in panel.ui.spread1Button.toolTip
+    assert "It is not calibrated: errors were 6.6 and 7.4 times as large" in tool_tip(panel.ui.spread1Button)
 
 
 def test_without_a_synthesis_model_the_panel_says_so(panel: Any) -> None:
     panel.choose(scan("T1"), scan("T2", 1))
     panel.ui.taskComboBox.setCurrentIndex(2)
     assert not panel.ui.applyButton.enabled
-    assert panel.ui.applyButton.toolTip == panel.ui.modelCardLabel.text
-    assert "Open a model file" in panel.ui.applyButton.toolTip
+    assert tool_tip(panel.ui.applyButton) == panel.ui.modelCardLabel.text
+    assert "Open a model file" in tool_tip(panel.ui.applyButton)
 
 
 def test_a_file_that_is_no_model_gets_a_sentence(panel: Any, tmp_path: Any) -> None:
@@ -143,7 +144,7 @@ def test_a_synthesis_with_a_model_file_of_ones_own(panel: Any, tmp_path: Any) ->
     assert not ui.thirdSourceSelector.isHidden()
     assert ui.fourthSourceSelector.isHidden()
     panel.choose(scan("T1"), scan("T2", 1))
-    assert ui.applyButton.toolTip == "Choose the third source."
+    assert tool_tip(ui.applyButton) == "Choose the third source."
     panel.choose(scan("T1"), scan("T2", 1), scan("PD", 2))
     result = panel.run()
     assert result.GetName() == "SYNTHETIC PET"

@@ -80,7 +80,8 @@ def test_the_stand_in_knows_every_property_that_the_ui_sets(module: Any) -> None
     for name in widgets():
         widget = getattr(module.widget.ui, name, None)
         if widget is not None:  # the outermost one is the parent of all
-            dynamic = {bytes(key).decode() for key in widget.dynamicPropertyNames() if not key.startsWith(b"_q_")}
+            names = {bytes(key.data()).decode() for key in widget.dynamicPropertyNames()}
+            dynamic = {name for name in names if not name.startswith("_q_")}
             assert dynamic <= {"SlicerParameterName"}, name
 
 

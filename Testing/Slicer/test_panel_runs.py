@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import slicer
+from driving import tool_tip
 from scans import SIZE, scan
 
 from InvertibleFusionLib import fuse, load_model
@@ -150,9 +151,9 @@ def test_only_wanted_outputs_enter_the_scene(panel: Any, sources: list[Any]) -> 
     panel.run()
     assert volumes() - before == {"fused T1Gd + FLAIR"}
     panel.ui.taskComboBox.setCurrentIndex(1)
-    assert panel.ui.applyButton.toolTip == "Tick at least one output."
+    assert tool_tip(panel.ui.applyButton) == "Tick at least one output."
     panel.ui.decomposedCheckBox.checked = True
-    assert "has no latent in the scene" in panel.ui.applyButton.toolTip
+    assert "has no latent in the scene" in tool_tip(panel.ui.applyButton)
     panel.ui.wayComboBox.setCurrentIndex(1)
     panel.run()
     assert set(family_of(panel.parameters.result).decomposed) == {1, 2}
@@ -267,7 +268,7 @@ def test_a_fused_image_of_the_command_line_comes_apart_from_what_it_alone_tells(
 def test_a_scan_cannot_be_taken_apart_and_is_left_as_it_is(panel: Any, sources: list[Any]) -> None:
     panel.ui.taskComboBox.setCurrentIndex(1)
     panel.ui.resultSelector.setCurrentNode(sources[0])
-    assert panel.ui.applyButton.toolTip == (
+    assert tool_tip(panel.ui.applyButton) == (
         "T1Gd carries no record of the model that made it. Choose a fused image made here."
     )
     panel.ui.writeIntoComboBox.setCurrentIndex(1)

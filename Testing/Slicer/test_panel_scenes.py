@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import slicer
+from driving import tool_tip
 from scans import scan
 
 from InvertibleFusionLib.mrml.views import family_of
@@ -32,7 +33,7 @@ def test_a_scene_closed_during_a_run_stops_it_with_a_sentence(panel: Any, source
     assert not panel.panel.running
     assert panel.ui.messageLabel.text == "The scene was closed; the run was stopped."
     assert volume_count() == 0
-    assert panel.ui.applyButton.toolTip == "Choose the first source."
+    assert tool_tip(panel.ui.applyButton) == "Choose the first source."
     panel.choose(scan("T1Gd"), scan("FLAIR", 1))
     panel.run()
 
@@ -55,7 +56,7 @@ def test_a_scene_closed_while_another_module_is_open(panel: Any, sources: list[A
     panel.settle()
     assert not panel.panel.running
     panel.module.enter()
-    assert panel.ui.applyButton.toolTip == "Choose the first source."
+    assert tool_tip(panel.ui.applyButton) == "Choose the first source."
 
 
 def test_a_run_goes_on_while_another_module_is_open(panel: Any, sources: list[Any]) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import slicer
+from driving import tool_tip
 from scans import scan
 
 from InvertibleFusionLib.mrml.layout import LAYOUT_ID
@@ -93,7 +94,7 @@ def test_every_shortcut_has_a_modifier_acts_in_the_whole_window_and_does_what_th
     assert set(found) == {*SHORTCUTS.values(), "Alt+0"}
     for name, keys in SHORTCUTS.items():
         assert found[keys].context == qt.Qt.WidgetWithChildrenShortcut
-        assert keys in getattr(panel.ui, name).toolTip
+        assert keys in tool_tip(getattr(panel.ui, name))
         found[keys].activated.emit()
         assert seen() is expected(family)[name]
         assert found[keys].parent().objectName == "qSlicerMainWindow"
@@ -115,6 +116,7 @@ def test_shortcuts_are_there_while_the_module_is_open_and_at_no_other_time(panel
     slicer.util.reloadScriptedModule("InvertibleFusion")
     assert sorted(keys for keys in in_the_window() if keys in ours) == sorted(ours)
     panel.module.close()
+    panel.settle()
     assert not ours & set(in_the_window())
 
 
@@ -124,7 +126,7 @@ def test_what_is_not_there_says_how_to_get_it(panel: Any) -> None:
     panel.ui.source2Button.click()
     assert seen().GetName() == "FLAIR"
     assert not panel.ui.fusedButton.enabled
-    assert panel.ui.fusedButton.toolTip == "Fuse the sources first."
+    assert tool_tip(panel.ui.fusedButton) == "Fuse the sources first."
     shortcuts(panel)["Alt+3"].activated.emit()
     assert panel.ui.messageLabel.text == "There is no fused image to show, or it was deleted. Fuse the sources first."
 
