@@ -13,7 +13,7 @@ from InvertibleFusionLib.errors import InvertibleFusionError
 from InvertibleFusionLib.inference.record_in_words import record_in_words
 from InvertibleFusionLib.models.card_in_words import card_in_words, contrast_warning, spread_statement
 from InvertibleFusionLib.mrml.provenance import keep_record, record_of
-from InvertibleFusionLib.mrml.views import Family, View, family_of
+from InvertibleFusionLib.mrml.views import Family, View, family_of, is_head
 from InvertibleFusionPanel import choices, visibility
 from InvertibleFusionPanel.dependencies import ensure_dependencies, missing_dependencies
 from InvertibleFusionPanel.live_preview import LivePreview
@@ -269,11 +269,12 @@ class Panel(VTKObservationMixin):
         parameters = self._parameters
         if parameters is None:
             return Family()
-        if parameters.result is not None:
-            try:
+        try:
+            # Slicer's selector goes to any other volume, a latent or a scan, when the one it shows is deleted.
+            if parameters.result is not None and is_head(parameters.result):
                 return family_of(parameters.result)
-            except InvertibleFusionError as error:
-                self._say(str(error))
+        except InvertibleFusionError as error:
+            self._say(str(error))
         nodes = choices.chosenSources(parameters, self._chosenCard())
         return Family(sources={number: node for number, node in enumerate(nodes, 1) if node is not None})
 

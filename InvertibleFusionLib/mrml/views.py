@@ -21,6 +21,8 @@ class View(StrEnum):
     SPREAD = "spread"
 
 
+HEADS = ("fused", "synthetic")
+"""The kinds of results that a family is found by."""
 DECOMPOSED_KINDS = ("exact", "mean", "round-trip", "from-target")
 
 HOW_TO_GET = {
@@ -73,6 +75,16 @@ class Layers:
     background: Any
     foreground: Any = None
     opacity: float = 0.0
+
+
+def is_head(node: Any) -> bool:
+    """Whether a node is a fused or synthetic image, and not a scan, a latent or a recovered source.
+
+    Raises:
+        RecordMismatchError: when its record is damaged.
+    """
+    record = record_of(node)
+    return record is not None and record["result"]["kind"] in HEADS
 
 
 def family_of(fused: Any) -> Family:
