@@ -1,5 +1,6 @@
 """The compare layout: linked slice views side by side, one for each volume of a family."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 from xml.sax.saxutils import escape
@@ -11,12 +12,15 @@ LAYOUT_ID = 5318
 """Slicer's own layouts have numbers up to about 500; extensions take larger ones."""
 VIEW_GROUP = 53
 """Views are linked within their group: the compare views do not move the user's other views."""
-COLUMNS = 4
 VIEW_NAME = "InvertibleFusion{number}"
 
 
-def layout_description(labels: list[str], columns: int = COLUMNS) -> str:
-    """The XML of a layout with one slice view for each label, row by row."""
+def layout_description(labels: list[str]) -> str:
+    """The XML of a layout with one slice view for each label, row by row, nearly as many rows as columns.
+
+    Slicer cuts the label in the bar of a narrow view: four in a row of a window 1600 pixels wide were too many.
+    """
+    columns = math.isqrt(max(len(labels) - 1, 0)) + 1
     cells = [_view(number, label) for number, label in enumerate(labels, 1)]
     rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
     inner = "".join(f'<item><layout type="horizontal">{"".join(row)}</layout></item>' for row in rows)
