@@ -8,7 +8,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from InvertibleFusionLib.errors import InvertibleFusionError
-from InvertibleFusionLib.mrml.layout import LAYOUT_ID, compare, ordinary_composites
+from InvertibleFusionLib.mrml.layout import LAYOUT_ID, compare, fill, ordinary_composites
 from InvertibleFusionLib.mrml.scene import nodes_of_class
 from InvertibleFusionLib.mrml.shown_slice import visible_slice_nodes
 from InvertibleFusionLib.mrml.views import HOW_TO_GET, Family, Layers, View, layers_of, show
@@ -100,6 +100,8 @@ class ViewButtons:
             layout.SetViewArrangement(self._layoutBefore or slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
         else:
             self._layoutBefore = compare(slicer.mrmlScene, self.panes(), views[0])
+            # New views get their sizes and sliders once the events at hand are dealt with: only then a place holds.
+            qt.QTimer.singleShot(0, lambda: self._fillAgain(views[0]))
 
     def panes(self) -> dict[str, Layers]:
         """What the compare layout shows, by label."""
@@ -109,6 +111,11 @@ class ViewButtons:
             if layers is not None:
                 panes[getattr(self._ui, name).text] = layers
         return panes
+
+    def _fillAgain(self, like: Any) -> None:
+        layout = next(nodes_of_class(slicer.mrmlScene, "vtkMRMLLayoutNode"), None)
+        if layout is not None and layout.GetViewArrangement() == LAYOUT_ID:
+            fill(slicer.mrmlScene, self.panes(), like)
 
     def _act(self, view: View, number: int) -> Callable[..., None]:
         return lambda *_: self.show(view, number)

@@ -51,16 +51,18 @@ def compare(scene: Any, panes: Mapping[str, Layers], like: Any) -> int:
 
 
 def fill(scene: Any, panes: Mapping[str, Layers], like: Any) -> None:
-    """Show layers in the views of the compare layout and link these."""
-    slices = {node.GetLayoutName(): node for node in nodes_of_class(scene, "vtkMRMLSliceNode")}
+    """Show layers in the views of the compare layout, at the place of ``like``, and link these."""
     for number, layers in enumerate(panes.values(), 1):
-        name = VIEW_NAME.format(number=number)
-        if name in slices:
-            _place(slices[name], like)
-        composites = composites_of(scene, [name])
+        composites = composites_of(scene, [VIEW_NAME.format(number=number)])
         for composite in composites:  # linked views would hand one's volumes on to the others
             composite.SetLinkedControl(0)
         show(composites, layers)
+    # Placed only now: the slider of a view without a volume knows no slice but that at 0 mm, and goes there.
+    slices = {node.GetLayoutName(): node for node in nodes_of_class(scene, "vtkMRMLSliceNode")}
+    for number in range(1, len(panes) + 1):
+        name = VIEW_NAME.format(number=number)
+        if name in slices:
+            _place(slices[name], like)
     for number in range(1, len(panes) + 1):
         for composite in composites_of(scene, [VIEW_NAME.format(number=number)]):
             composite.SetLinkedControl(1)
@@ -74,11 +76,12 @@ def ordinary_composites(scene: Any) -> list[Any]:
 
 
 def _place(slice_node: Any, like: Any) -> None:
-    """The same plane and as many mm per pixel's width of the view."""
+    """The same plane, and all of it that is seen in the other view, whatever the shape of this one."""
     slice_node.GetSliceToRAS().DeepCopy(like.GetSliceToRAS())
-    width, _, depth = like.GetFieldOfView()
-    columns, rows, _ = slice_node.GetDimensions()
-    slice_node.SetFieldOfView(width, width * rows / max(columns, 1), depth)
+    width, height, depth = like.GetFieldOfView()
+    columns, rows, _ = (max(pixels, 1) for pixels in slice_node.GetDimensions())
+    spacing = max(width / columns, height / rows)
+    slice_node.SetFieldOfView(columns * spacing, rows * spacing, depth)
     slice_node.UpdateMatrices()
 
 
