@@ -31,6 +31,8 @@ class PreviewNode:
         display.SetAndObserveColorNodeID(GREY)
         for item in (display, node):
             item.SetSaveWithScene(False)
+        # Else a selector whose volume is deleted may go on to the preview, which crashes Slicer when it is removed.
+        node.SetHideFromEditors(True)
         node.SetAndObserveDisplayNodeID(scene.AddNode(display).GetID())
         if parent is not None:
             node.SetAndObserveTransformNodeID(parent.GetID())
