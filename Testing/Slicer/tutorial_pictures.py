@@ -27,7 +27,6 @@ MIDDLE_MM = -7.0
 COLOURS = 256
 PANEL_PIXELS = 400
 MARGIN, TITLE_PIXELS = 6, 18
-SLICES_OF_A_RUN = 12
 
 
 def main(folder: Path) -> None:
@@ -39,7 +38,7 @@ def main(folder: Path) -> None:
     module = application.Module(MODULE)
     module.enter()
     panel = Driver(module)
-    before_and_during(panel, nodes, folder)
+    preview(panel, nodes, folder)
     panel.wait(lambda: not panel.panel.running)
     both_ways_back(panel, folder)
     module.close()
@@ -62,18 +61,14 @@ def load() -> dict[str, Any]:
     return nodes
 
 
-def before_and_during(panel: Driver, nodes: dict[str, Any], folder: Path) -> None:
-    """The panel with a live preview, and in the middle of a run."""
+def preview(panel: Driver, nodes: dict[str, Any], folder: Path) -> None:
+    """The panel with a live preview; then all slices, for the pictures that follow."""
     panel.choose(nodes["T1Gd"], nodes["FLAIR"])
     panel.ui.differenceCheckBox.checked = True
     panel.ui.livePreviewCheckBox.checked = True
     panel.settle()
     save(grid([whole(panel, folder), titled("Preview of the slice shown", view())], 2), folder / "preview.png")
     panel.apply()
-    panel.step(SLICES_OF_A_RUN)
-    panel.panel.work.control._timer.stop()
-    save(whole(panel, folder), folder / "running.png")
-    panel.panel.work.control._timer.start()
 
 
 def both_ways_back(panel: Driver, folder: Path) -> None:
