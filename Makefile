@@ -6,7 +6,9 @@ RUN := $(VENV)/bin
 .PHONY: test test-slicer demo bench lint clean
 
 # With SLICER_SOURCE=/path/to/a/checkout/of/Slicer the panel runs on Slicer's own Python in place of stand-ins.
+ifdef SLICER_SOURCE
 export SLICER_SOURCE
+endif
 
 test: $(VENV)/installed lint
 	$(RUN)/python -m pytest

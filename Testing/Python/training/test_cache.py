@@ -13,7 +13,7 @@ from InvertibleFusionLib.training.data import (
     SliceSelection,
     for_reporting,
     load_patients,
-    loading,
+    reading,
     with_scale,
 )
 from InvertibleFusionLib.training.data.cache import digest
@@ -29,13 +29,13 @@ PAIR = ["T1Gd", "FLAIR"]
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Says when a case was really read, and not found in the cache."""
     read: list[str] = []
-    real = loading.load_case
+    real = reading.load_case
 
     def load_case(case, *rest):  # type: ignore[no-untyped-def]
         read.append(case.patient)
         return real(case, *rest)
 
-    monkeypatch.setattr(loading, "load_case", load_case)
+    monkeypatch.setattr(reading, "load_case", load_case)
     return read
 
 

@@ -48,7 +48,9 @@ def test_two_processes_are_one_with_twice_the_batch(
     start = tmp_path / "start.safetensors"
     train_model(replace(settings, batch_size=4, learning_rate=1e-30), start, lambda *_: None)
     for name, value in ours.items():
-        torch.testing.assert_close(theirs[name], value, rtol=1e-4, atol=1e-7, msg=name)
+        # Of the largest weight of each layer: one that is nearly zero is the difference of larger numbers.
+        close = 1e-4 * float(value.abs().max())
+        torch.testing.assert_close(theirs[name], value, rtol=0, atol=close, msg=name)
     assert any(not torch.equal(value, load_file(start)[name]) for name, value in ours.items())
 
 
