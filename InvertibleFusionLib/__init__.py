@@ -9,8 +9,8 @@
 The layers, from the bottom up; imports run downwards only:
 
     flows                   layers that run backwards
-    models      ← flows     the networks, and the files that hold them
-    kernels     ← flows     faster ways to compute FusionINN's flow on a CPU
+    kernels     ← flows     faster ways to compute FusionINN's flow and iVAN's dense blocks on a CPU
+    models      ← flows, kernels        the networks, and the files that hold them
     volumes                 arrays with a place in the patient; reading, writing, grids, intensities, slices
     phantom     ← volumes               simulated patients
     inference   ← models, kernels, volumes   the slice engine and its tasks: fuse, synthesize, decompose

@@ -4,9 +4,11 @@ import copy
 from typing import Any
 
 import torch
+from torch import nn
 
 from InvertibleFusionLib.inference.plan import Kernel
 from InvertibleFusionLib.kernels.matrix_products import with_matrix_products
+from InvertibleFusionLib.models.dense_block import with_compiled_dense_blocks
 
 
 def with_kernel(network: Any, kernel: Kernel, dtype: torch.dtype) -> Any | None:
@@ -25,7 +27,10 @@ def with_kernel(network: Any, kernel: Kernel, dtype: torch.dtype) -> Any | None:
     else:
         from InvertibleFusionLib.kernels.flow import CompiledFlow  # brings Numba with it
 
-        faster = CompiledFlow(flow, dtype) if CompiledFlow.can_be_compiled(flow) else None
+        if CompiledFlow.can_be_compiled(flow):
+            faster = CompiledFlow(flow, dtype)
+        else:
+            faster = with_compiled_dense_blocks(flow, dtype) if isinstance(flow, nn.Module) else None
     if faster is None:
         return None
     # A deep copy takes longer than a slice; everything but the flow can be shared.

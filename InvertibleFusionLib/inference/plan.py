@@ -9,7 +9,7 @@ from InvertibleFusionLib.errors import ConfigurationError, InferenceError
 from InvertibleFusionLib.kernels.compilation import numba_works
 
 Kernel = Literal["compiled", "products", "torch"]
-"""What computes FusionINN's couplings: kernels compiled for this processor, matrix products or convolutions."""
+"""What computes the couplings' networks: kernels compiled for this processor, matrix products or convolutions."""
 Precision = Literal["auto", "float32", "float64", "bfloat16"]
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16}
 HIDDEN_CHANNELS_IN_FLIGHT = 256
@@ -26,9 +26,9 @@ class Settings:
         device: "auto" (CUDA, MPS, CPU, in this order), or a device's name such as "cuda:1".
         precision: "auto" is bfloat16 on CUDA where nothing needs to be exact, else float32.
         batch_size: slices at a time; None chooses.
-        kernel: for FusionINN's couplings on the CPU in float32 and float64. "auto" takes kernels compiled for this
-            processor where Numba is installed, else "products", plain torch's matrix products; "torch" runs the
-            layers as they were trained. All keep every promise; they differ by rounding.
+        kernel: for the couplings on the CPU in float32 and float64. "auto" takes kernels compiled for this processor
+            where Numba is installed, else "products", plain torch's matrix products (FusionINN's alone); "torch" runs
+            torch's convolutions. All keep every promise; they differ by rounding.
     """
 
     device: str = "auto"

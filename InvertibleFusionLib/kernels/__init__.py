@@ -1,1 +1,1 @@
-"""Faster ways to compute FusionINN's flow on a CPU: compiled by Numba, where it is installed, or as matrix products."""
+"""Faster ways on a CPU: FusionINN's flow and iVAN's dense blocks compiled by Numba, or the former as matrix products."""

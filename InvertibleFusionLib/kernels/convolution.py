@@ -8,6 +8,7 @@ channels are added up. Such loops cannot be said in Numba's Python, so they are 
 from collections.abc import Callable
 from typing import Any
 
+import numba
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -26,6 +27,10 @@ def _register_bytes() -> int:
 REGISTER_BYTES = _register_bytes()
 MANY_REGISTERS = REGISTER_BYTES != 32
 """AVX-512 and ARM have 32 vector registers, AVX2 has 16."""
+VECTORS = 3 if MANY_REGISTERS else 2
+"""Of a row, in a tile: measured with FusionINN's convolutions."""
+NO_RING = 1 << 40
+"""For ``source_ring`` when rows do not begin again."""
 
 
 def lanes(dtype: Any) -> int:
@@ -33,8 +38,10 @@ def lanes(dtype: Any) -> int:
     return int(REGISTER_BYTES // (dtype.bitwidth // 8))
 
 
-def tile_convolution(outputs: int, vectors: int, rows: int, relu: bool) -> Callable[..., None]:
+def tile_convolution(outputs: int, vectors: int, rows: int, negative_slope: float | None = None) -> Callable[..., None]:
     """Make the function that convolves one tile: ``outputs`` channels of ``rows`` rows of ``vectors`` registers.
+
+    A leaky ReLU follows, with ``negative_slope`` below zero (0 for a plain one), or nothing.
 
     It is for use in compiled code only. Its arguments, all but the arrays whole numbers counted in array elements:
 
@@ -70,13 +77,61 @@ def tile_convolution(outputs: int, vectors: int, rows: int, relu: bool) -> Calla
         )
 
         def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
-            _Tile(context, builder, signature, arguments, outputs, vectors, rows).emit(relu)
+            _Tile(context, builder, signature, arguments, outputs, vectors, rows).emit(negative_slope)
             return context.get_dummy_value()
 
         return signature, generate
 
     made: Callable[..., None] = convolve_tile
     return made
+
+
+def row_convolution(outputs: int, rows: int, negative_slope: float | None = None) -> Any:
+    """Make the function that convolves ``rows`` whole rows, ``outputs`` channels at a time.
+
+    Its arguments are those of ``tile_convolution``, and target_planes, how many channels there are to compute, rounded
+    up to ``outputs`` in the target and the weights, and columns, rounded up to whole registers.
+    """
+    many_vectors = tile_convolution(outputs, VECTORS, rows, negative_slope)
+    one_vector = tile_convolution(outputs, 1, rows, negative_slope)
+
+    @numba.njit(nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+    def convolve(
+        source: Any,
+        source_at: int,
+        source_row: int,
+        first: int,
+        ring: int,
+        planes: Any,
+        channels: int,
+        weights: Any,
+        target: Any,
+        target_at: int,
+        target_row: int,
+        target_plane: int,
+        target_planes: int,
+        columns: int,
+    ) -> None:
+        lanes = REGISTER_BYTES // source.itemsize
+        block = outputs * (1 + 9 * channels)
+        for k in range(0, target_planes, outputs):
+            begin = k // outputs * block
+            at = target_at + k * target_plane
+            x = 0
+            while x + VECTORS * lanes <= columns:
+                many_vectors(
+                    source, source_at + x, source_row, first, ring, planes, channels, weights, begin,
+                    target, at + x, target_row, target_plane,
+                )  # fmt: skip
+                x += VECTORS * lanes
+            while x < columns:
+                one_vector(
+                    source, source_at + x, source_row, first, ring, planes, channels, weights, begin,
+                    target, at + x, target_row, target_plane,
+                )  # fmt: skip
+                x += lanes
+
+    return convolve
 
 
 class _Tile:
@@ -103,7 +158,7 @@ class _Tile:
         kind = ir.FunctionType(self.vector, [self.vector] * 3)
         self.fused_multiply_add = cgutils.get_or_insert_function(builder.module, kind, name)
 
-    def emit(self, relu: bool) -> None:
+    def emit(self, negative_slope: float | None) -> None:
         """Sums start at the bias, gather all channels, and are stored."""
         sums = {
             (o, r, v): cgutils.alloca_once(self.builder, self.vector)
@@ -121,9 +176,11 @@ class _Tile:
             self._add_channel(sums, [self.builder.add(start, plane) for start in starts], weights)
         for (o, r, v), place in sums.items():
             value = self.builder.load(place)
-            if relu:  # as torch's: not a number stays not a number
+            if negative_slope is not None:  # as torch's: not a number stays not a number
                 zero = ir.Constant(self.vector, [0.0] * self.lanes)
-                value = self.builder.select(self.builder.fcmp_ordered("<", value, zero), zero, value)
+                slope = ir.Constant(self.vector, [negative_slope] * self.lanes)
+                below = self.builder.fmul(value, slope) if negative_slope else zero
+                value = self.builder.select(self.builder.fcmp_ordered("<", value, zero), below, value)
             start = self.builder.add(self.target_at, self.builder.mul(self._whole(o), self.target_plane))
             start = self.builder.add(start, self.builder.mul(self._whole(r), self.target_row))
             self.builder.store(value, self._vector_at(self.target, start, v * self.lanes), align=self.alignment)

@@ -10,65 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from InvertibleFusionLib.kernels.compilation import compiled
-from InvertibleFusionLib.kernels.convolution import MANY_REGISTERS, REGISTER_BYTES, tile_convolution
+from InvertibleFusionLib.kernels.convolution import MANY_REGISTERS, NO_RING, REGISTER_BYTES, row_convolution
 from InvertibleFusionLib.kernels.pointwise import atan, exp
 
 # How many sums fill the registers, measured with 1 → 32 → 2 and 4 → 64 → 8 channels.
-VECTORS = 3 if MANY_REGISTERS else 2
 HIDDEN_AT_ONCE = 8 if MANY_REGISTERS else 4
 MANY_OUTPUTS = 8 if MANY_REGISTERS else 4
 FEW_OUTPUTS = 2
 FEW_OUTPUTS_ROWS = 3
-NO_RING = 1 << 40
 
 
-def _convolution(outputs: int, rows: int, relu: bool) -> Any:
-    """Make the function that convolves ``rows`` rows of all outputs; see ``tile_convolution`` for its arguments."""
-    many_vectors = tile_convolution(outputs, VECTORS, rows, relu)
-    one_vector = tile_convolution(outputs, 1, rows, relu)
-
-    @numba.njit(nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
-    def convolve(
-        source: Any,
-        source_at: int,
-        source_row: int,
-        first: int,
-        ring: int,
-        planes: Any,
-        channels: int,
-        weights: Any,
-        target: Any,
-        target_at: int,
-        target_row: int,
-        target_plane: int,
-        target_planes: int,
-        columns: int,
-    ) -> None:
-        lanes = REGISTER_BYTES // source.itemsize
-        block = outputs * (1 + 9 * channels)
-        for k in range(0, target_planes, outputs):
-            begin = k // outputs * block
-            at = target_at + k * target_plane
-            x = 0
-            while x + VECTORS * lanes <= columns:
-                many_vectors(
-                    source, source_at + x, source_row, first, ring, planes, channels, weights, begin,
-                    target, at + x, target_row, target_plane,
-                )  # fmt: skip
-                x += VECTORS * lanes
-            while x < columns:
-                one_vector(
-                    source, source_at + x, source_row, first, ring, planes, channels, weights, begin,
-                    target, at + x, target_row, target_plane,
-                )  # fmt: skip
-                x += lanes
-
-    return convolve
-
-
-_hidden = _convolution(HIDDEN_AT_ONCE, 1, True)
-_few = _convolution(FEW_OUTPUTS, FEW_OUTPUTS_ROWS, False)
-_many = _convolution(MANY_OUTPUTS, 1, False)
+_hidden = row_convolution(HIDDEN_AT_ONCE, 1, negative_slope=0)
+_few = row_convolution(FEW_OUTPUTS, FEW_OUTPUTS_ROWS)
+_many = row_convolution(MANY_OUTPUTS, 1)
 
 
 def outputs_at_once(outputs: int) -> int:

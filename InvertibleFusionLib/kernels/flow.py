@@ -22,6 +22,7 @@ from InvertibleFusionLib.flows import (
 )
 from InvertibleFusionLib.kernels.compilation import telling_of_compilation
 from InvertibleFusionLib.kernels.coupling import HIDDEN_AT_ONCE, coupling_step, outputs_at_once, rows_at_once
+from InvertibleFusionLib.kernels.packing import packed, rounded_up
 from InvertibleFusionLib.kernels.planes import Planes, Workspace, stride_of
 from InvertibleFusionLib.kernels.pointwise import LARGEST_EXPONENT, constants
 from InvertibleFusionLib.kernels.squeeze import move_squeezed
@@ -176,9 +177,9 @@ class _PackedNetwork:
     ) -> None:
         """Change the active channels of the planes."""
         stride, at_once = stride_of(planes.columns, workspace.dtype), rows_at_once(self.outputs)
-        slot = _padded(self.hidden, HIDDEN_AT_ONCE) * stride
+        slot = rounded_up(self.hidden, HIDDEN_AT_ONCE) * stride
         ring = workspace.flat(("ring", self.hidden, stride), (at_once + 2) * slot)
-        sums = workspace.flat(("sums",), at_once * _padded(self.outputs, outputs_at_once(self.outputs)) * stride)
+        sums = workspace.flat(("sums",), at_once * rounded_up(self.outputs, outputs_at_once(self.outputs)) * stride)
         coupling_step(
             planes.memory, planes.rows, planes.columns, passive, active, self.first, self.last, self.hidden,
             ring, np.arange(self.hidden, dtype=np.intp) * stride, sums,
@@ -205,20 +206,9 @@ def _compile(dtype: np.dtype[Any]) -> None:
         move_squeezed.compile((flat, places, whole, flat, places, whole, whole, whole, numba.boolean))
 
 
-def _padded(channels: int, group: int) -> int:
-    return -(-channels // group) * group
-
-
 def _packed(convolution: Any, group: int, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """For every group of outputs its biases, then its weights as (inputs, 9, group); missing outputs are zeros."""
-    weight = convolution.weight.detach().numpy()
-    outputs, inputs = weight.shape[:2]
-    weights = np.zeros((_padded(outputs, group), inputs, 9), dtype)
-    weights[:outputs] = weight.reshape(outputs, inputs, 9)
-    biases = np.zeros((len(weights), 1), dtype)
-    biases[:outputs, 0] = convolution.bias.detach().numpy()
-    both = np.concatenate((biases, weights.reshape(len(weights), -1)), axis=1)
-    return np.ascontiguousarray(both.reshape(-1, group, both.shape[1]).transpose(0, 2, 1)).ravel()
+    weight, bias = (parameter.detach().numpy().astype(dtype) for parameter in (convolution.weight, convolution.bias))
+    return packed(weight, bias, group)
 
 
 def _is_known_coupling(layer: AffineCoupling) -> bool:

@@ -14,17 +14,12 @@ from typing import Any, Literal, cast, get_args
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from InvertibleFusionLib.errors import ConfigurationError
 from InvertibleFusionLib.flows import EnhancedCoupling, InvertibleConvolution, InvertibleLayer, InvertibleSequence
+from InvertibleFusionLib.models.dense_block import DenseBlock
 
 Split = Literal["halves", "one"]
-
-CONVOLUTIONS = 5
-"""In every dense block."""
-NEGATIVE_SLOPE = 0.2
-"""Of the LeakyReLU between them."""
 
 
 @dataclass(frozen=True)
@@ -190,26 +185,3 @@ class _DenseBlocks:
             nn.init.xavier_normal_(convolution.weight)
             nn.init.zeros_(convolution.bias)
         return block
-
-
-class DenseBlock(nn.Module):
-    """Five 3×3 convolutions, each of all maps before it (iVAN, figure 4); the last one is linear.
-
-    Args:
-        channels_in: of the image.
-        channels_out: of the result, same rows and columns.
-        growth: maps that each of the first four adds.
-    """
-
-    def __init__(self, channels_in: int, channels_out: int, growth: int) -> None:
-        super().__init__()
-        widths = [channels_in + number * growth for number in range(CONVOLUTIONS)]
-        self.grow = nn.ModuleList(nn.Conv2d(width, growth, 3, padding=1) for width in widths[:-1])
-        self.last = nn.Conv2d(widths[-1], channels_out, 3, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(batch, channels in, rows, columns) to (batch, channels out, rows, columns)."""
-        for convolution in self.grow:
-            x = torch.cat((x, functional.leaky_relu_(convolution(x), NEGATIVE_SLOPE)), dim=1)
-        result: Tensor = self.last(x)
-        return result

@@ -11,7 +11,7 @@ LIBRARY = Path(__file__).parents[2] / "InvertibleFusionLib"
 MAY_IMPORT = {
     "errors": set(),
     "flows": set(),
-    "models": {"flows", "errors"},
+    "models": {"flows", "kernels", "errors"},
     "kernels": {"flows"},
     "volumes": {"errors"},
     "phantom": {"volumes", "errors"},

@@ -1,0 +1,65 @@
+"""iVAN's dense blocks, as convolutions of torch or, on a CPU, on compiled kernels."""
+
+import copy
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from InvertibleFusionLib.kernels.compilation import numba_works
+
+CONVOLUTIONS = 5
+"""In every dense block."""
+NEGATIVE_SLOPE = 0.2
+"""Of the LeakyReLU between them."""
+
+
+class DenseBlock(nn.Module):
+    """Five 3×3 convolutions, each of all maps before it (iVAN, figure 4); the last one is linear.
+
+    Args:
+        channels_in: of the image.
+        channels_out: of the result, same rows and columns.
+        growth: maps that each of the first four adds.
+
+    While it learns on a CPU it is computed by compiled kernels where Numba is installed, with other last bits than
+    torch's convolutions.
+
+    Attributes:
+        compiled: whether compiled kernels compute it at all times.
+    """
+
+    def __init__(self, channels_in: int, channels_out: int, growth: int) -> None:
+        super().__init__()
+        widths = [channels_in + number * growth for number in range(CONVOLUTIONS)]
+        self.grow = nn.ModuleList(nn.Conv2d(width, growth, 3, padding=1) for width in widths[:-1])
+        self.last = nn.Conv2d(widths[-1], channels_out, 3, padding=1)
+        self.compiled = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, channels in, rows, columns) to (batch, channels out, rows, columns)."""
+        if self._is_compiled(x):
+            from InvertibleFusionLib.kernels.dense_block_function import compiled_dense_block  # brings Numba with it
+
+            return compiled_dense_block(x, [*cast("list[nn.Conv2d]", self.grow), self.last])
+        for convolution in self.grow:
+            x = torch.cat((x, functional.leaky_relu_(convolution(x), NEGATIVE_SLOPE)), dim=1)
+        result: Tensor = self.last(x)
+        return result
+
+    def _is_compiled(self, x: Tensor) -> bool:
+        learning = self.training and torch.is_grad_enabled()
+        wanted = x.device.type == "cpu" and not torch.is_autocast_enabled("cpu") and (self.compiled or learning)
+        return wanted and numba_works()
+
+
+def with_compiled_dense_blocks(flow: nn.Module, dtype: torch.dtype) -> nn.Module | None:
+    """A copy of a flow in a dtype whose dense blocks run on compiled kernels; None if it has no dense blocks."""
+    if not any(isinstance(module, DenseBlock) for module in flow.modules()):
+        return None
+    changed = copy.deepcopy(flow).to(dtype)
+    for module in changed.modules():
+        if isinstance(module, DenseBlock):
+            module.compiled = True
+    return changed
