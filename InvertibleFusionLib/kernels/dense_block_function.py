@@ -2,14 +2,17 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any, cast
 
+import numba
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from InvertibleFusionLib.kernels.compilation import telling_of_compilation
 from InvertibleFusionLib.kernels.convolution import REGISTER_BYTES
 from InvertibleFusionLib.kernels.dense_block import (
     AT_ONCE,
@@ -42,6 +45,7 @@ class _DenseBlock(torch.autograd.Function):
     @staticmethod
     def forward(context: Any, x: Tensor, *parameters: Tensor) -> Tensor:
         weights, biases = _arrays(parameters[0::2]), _arrays(parameters[1::2])
+        _compile(weights[0].dtype.name)
         at_once = [AT_ONCE] * (len(weights) - 1) + [outputs_at_once(len(weights[-1]))]
         stacked, begins = _stacked([packed(w, b, n) for w, b, n in zip(weights, biases, at_once, strict=True)])
         inputs, growth, outputs = x.shape[1], len(weights[0]), len(weights[-1])
@@ -55,7 +59,7 @@ class _DenseBlock(torch.autograd.Function):
 
         [images] = _arrays([x])
         both = _of_all(of_image, list(images))
-        context.maps = [maps for maps, _ in both] if torch.is_grad_enabled() or any(context.needs_input_grad) else None
+        context.maps = [maps for maps, _ in both] if any(context.needs_input_grad) else None
         context.save_for_backward(*parameters)
         context.size = x.shape
         return torch.from_numpy(np.stack([result for _, result in both]))
@@ -64,6 +68,7 @@ class _DenseBlock(torch.autograd.Function):
     @once_differentiable
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         weights = _arrays(context.saved_tensors[0::2])
+        _compile_gradients(weights[0].dtype.name)
         inputs, growth, outputs = context.size[1], len(weights[0]), len(weights[-1])
         turned = _turned(weights, inputs, growth)
         at_once = [AT_ONCE] * (len(turned) - 1) + [outputs_at_once(inputs)]
@@ -90,6 +95,24 @@ class _DenseBlock(torch.autograd.Function):
         of_x = torch.from_numpy(np.stack([image for image, _ in each]))
         of_all = [torch.from_numpy(np.sum(same, axis=0)) for same in zip(*(p for _, p in each), strict=True)]
         return of_x, *of_all
+
+
+@cache
+def _compile(dtype: str) -> None:
+    """Compile for a dtype what goes forwards, or load it from the cache."""
+    flat, whole = numba.from_dtype(np.dtype(dtype))[::1], numba.intp
+    with telling_of_compilation(f"{dtype} dense block"):
+        dense_block.compile((flat, *[whole] * 5, flat, whole[::1], flat))
+
+
+@cache
+def _compile_gradients(dtype: str) -> None:
+    """Compile for a dtype what learning takes, or load it from the cache."""
+    number, whole = numba.from_dtype(np.dtype(dtype)), numba.intp
+    flat = number[::1]
+    with telling_of_compilation(f"{dtype} dense block gradient"):
+        dense_block_gradients.compile((flat, flat, *[whole] * 5, flat, whole[::1], flat))
+        weight_gradients.compile((flat, whole, flat, whole, whole, whole, number[:, :, :, ::1], flat))
 
 
 def _turned(weights: Sequence[NDArray[Any]], inputs: int, growth: int) -> list[NDArray[Any]]:
