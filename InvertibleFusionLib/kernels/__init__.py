@@ -1,1 +1,1 @@
-"""Faster ways on a CPU: FusionINN's flow and iVAN's dense blocks compiled by Numba, or the former as matrix products."""
+"""Faster ways on a CPU: FusionINN's flow and iVAN's dense blocks compiled by Numba; matrix products for the former."""
