@@ -10,7 +10,6 @@ import SimpleITK as sitk
 from InvertibleFusionLib.evaluation.experiments.definition import Column, Experiment, Learner, Part
 from InvertibleFusionLib.evaluation.experiments.ivan_synthesis import (
     COLOURS,
-    SMALL,
     from_t1_and_pd,
     ivan,
     pet_part,
@@ -48,7 +47,7 @@ def table_3() -> Experiment:
         name: {column.symbol: value for column, value in zip(QUALITY_COLUMNS, values, strict=True)}
         for name, values in TABLE_3.items()
     }
-    learners = (Learner("iVAN", ivan((1, 1)), note=SMALL), unets((1, 1))[1])
+    learners = (ivan((1, 1)), unets((1, 1))[1])
     remark = (
         "LP-SR, LRD, CS-MCA and LP-CNN are not made here; the Laplacian pyramid is LP-SR without its dictionary step. "
         "Its result is the label that the networks learn to imitate: they can come near it, and where they are ahead "
@@ -62,14 +61,12 @@ def table_4() -> Experiment:
     """The sources again, by both ways back."""
     own = "iVAN, round trip from the full output"
     synthesis = _back(
-        from_t1_and_pd((Learner("iVAN", ivan((1, 1)), note=SMALL),)),
+        from_t1_and_pd((ivan((1, 1)),)),
         {own: {"T1, PSNR": 56.0053, "PD, PSNR": 58.0174, "T1, SSIM": 0.9993, "PD, SSIM": 0.9969}},
     )
-    pet = _back(
-        pet_part((Learner("iVAN", ivan((1,), (3,)), note=SMALL),)), {own: {"MRI, PSNR": 66.0272, "MRI, SSIM": 0.9997}}
-    )
+    pet = _back(pet_part((ivan((1,), (3,)),)), {own: {"MRI, PSNR": 66.0272, "MRI, SSIM": 0.9997}})
     fusion = _back(
-        _fusion_part((Learner("iVAN", ivan((1, 1)), note=SMALL),)),
+        _fusion_part((ivan((1, 1)),)),
         {own: {"MRI, PSNR": 59.8782, "CT, PSNR": 64.8058, "MRI, SSIM": 0.9978, "CT, SSIM": 0.9996}},
     )
     remark = (
