@@ -75,7 +75,7 @@ def run(options: Namespace, parser: ArgumentParser) -> None:
     print(f"Wrote {out}. Its curves and the measures of every slice are in {curves.parent}.")
     for metric in card.metrics:
         if "mean" in metric:
-            print(f"{metric['name']}: {metric['mean']:.4f} ± {metric['standard_deviation']:.4f} on {metric['data']}")
+            print(f"{metric['name']}: {metric['mean']:.4g} ± {metric['standard_deviation']:.2g} on {metric['data']}")
 
 
 def configuration_of(options: Namespace, parser: ArgumentParser) -> "TrainingConfiguration":

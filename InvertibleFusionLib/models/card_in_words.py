@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from InvertibleFusionLib.models.card import ModelCard
+from InvertibleFusionLib.models.synthesis_figures import against_rules, synthetic
 
 FEW_METRICS = 4
 """So many measured figures are told; the command ``models NAME`` shows all of them."""
@@ -24,11 +25,17 @@ def card_in_words(card: ModelCard) -> str:
     trained = [str(source["name"]) for source in card.training.get("data", [])]
     if trained:
         lines.append(f"Trained on: {'; '.join(trained)}.")
-    told = [metric for metric in card.metrics if "mean" in metric][:FEW_METRICS]
+    told = [metric for metric in card.metrics if "mean" in metric and _of_the_model(card, metric)][:FEW_METRICS]
     lines += [f"{metric['name']}: {metric['mean']:.3g} ± {metric['standard_deviation']:.2g}" for metric in told]
+    lines += against_rules(card)
     if told:
         lines.append(f"Measured on: {told[0]['data']}.")
     return "\n".join(lines)
+
+
+def _of_the_model(card: ModelCard, metric: dict[str, Any]) -> bool:
+    """Whether a figure is of the model's own images, not of what stands in their place or of the way back."""
+    return card.task == "fusion" or str(metric["name"]).startswith(synthetic(""))
 
 
 def contrast_warning(card: ModelCard, names: Sequence[str]) -> str:

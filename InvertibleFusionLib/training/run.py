@@ -20,6 +20,7 @@ from InvertibleFusionLib.training.curves import Curves, recording
 from InvertibleFusionLib.training.data import (
     PatientSlices,
     Samples,
+    Stock,
     load_both_sides,
     loader,
     require_separate_patients,
@@ -32,6 +33,7 @@ from InvertibleFusionLib.training.objective import Objective
 from InvertibleFusionLib.training.recipe import Recipe, recipe_for, slices_to_check
 from InvertibleFusionLib.training.run_card import card_of_run, session_of, write_rows
 from InvertibleFusionLib.training.state import Position, load_state, read_state, save_state
+from InvertibleFusionLib.training.synthesis_references import with_references
 
 LOG = logging.getLogger("InvertibleFusion")
 LAST = "last.safetensors"
@@ -118,7 +120,7 @@ def _train(
     run.go(samples, unseen, on_step)
     if not fabric.is_global_zero:
         return None
-    return _finish(run, [_middle(patient, slices_to_measure) for patient in unseen], out)
+    return _finish(run, samples.stocks, [_middle(patient, slices_to_measure) for patient in unseen], out)
 
 
 @dataclass
@@ -246,7 +248,7 @@ def _draw(curves: Curves | None, step: Step, steps: int) -> None:
         curves.add(step.number, {**{f"loss/{name}": value for name, value in step.losses.items()}, **more})
 
 
-def _finish(run: _Run, unseen: list[PatientSlices], out: Path) -> ModelCard:
+def _finish(run: _Run, stocks: list[Stock], unseen: list[PatientSlices], out: Path) -> ModelCard:
     configuration, objective = run.configuration, run.training.objective
     steps = run.position.step
     if configuration.keep == "best":
@@ -255,6 +257,8 @@ def _finish(run: _Run, unseen: list[PatientSlices], out: Path) -> ModelCard:
     measurement = run.recipe.measure(
         network, unseen, configuration.channels, scaling_in_words(configuration.validation)
     )
+    if run.recipe.task == "synthesis":
+        measurement = with_references(measurement, configuration, stocks, unseen)
     write_rows(measurement, run.folder / "slices.csv")
     card = card_of_run(configuration, run.recipe, steps, measurement.summaries(), run.position.sessions)
     save_model(network, card, out)

@@ -15,10 +15,13 @@ from InvertibleFusionLib.metrics.reference_quality import (
 )
 from InvertibleFusionLib.metrics.structural_similarity import WINDOW
 from InvertibleFusionLib.models.model import InvertibleSynthesisNetwork, SynthesisNetwork
+from InvertibleFusionLib.models.synthesis_figures import PEAK, copied, synthetic
 from InvertibleFusionLib.training.data import PatientSlices
 from InvertibleFusionLib.training.validation import Images, Measurement, Row, padded
 
 Image = NDArray[np.float32]
+MOST_DECIBELS = 200.0
+"""In place of the infinite PSNR of a perfect image, so that means can be taken."""
 
 
 def quick_synthesis_check(network: SynthesisNetwork, images: Sequence[Images]) -> dict[str, float]:
@@ -65,9 +68,9 @@ def _row(network: SynthesisNetwork, images: Images, contrasts: Sequence[str], le
     sources, targets = images[:count], images[count:]
     row: Row = {}
     for name, image, target in zip(contrasts[count:], _synthesized(network, images), targets, strict=True):
-        row |= _quality(f"synthetic {name}", image, target, lesion)
+        row |= quality(synthetic(name), image, target, lesion)
         for source_name, source in zip(contrasts, sources, strict=False):
-            row |= _quality(f"{source_name} in place of {name}", source, target, lesion)
+            row |= quality(copied(source_name, name), source, target, lesion)
     if isinstance(network, InvertibleSynthesisNetwork):
         with torch.inference_mode():
             back = network.inverse(network(padded(sources, network)))
@@ -75,18 +78,35 @@ def _row(network: SynthesisNetwork, images: Images, contrasts: Sequence[str], le
         for way, result in (("round trip from the full output", back), ("from the real target alone", alone)):
             same_size = _plain(result)[:, : sources.shape[1], : sources.shape[2]]
             for name, image, source in zip(contrasts, same_size, sources, strict=False):
-                row[f"{name}, {way}: PSNR"] = min(peak_signal_to_noise_ratio(image, source), 200.0)
+                row[f"{name}, {way}{PEAK}"] = _peak(image, source)
     return row
 
 
-def _quality(name: str, image: Image, target: Image, lesion: NDArray[np.bool_] | None) -> Row:
-    row = {f"{name}: PSNR": min(peak_signal_to_noise_ratio(image, target), 200.0)}
+def quality(name: str, image: Image, target: Image, lesion: NDArray[np.bool_] | None) -> Row:
+    """PSNR, SSIM and NMSE of one image, and the same inside the lesion, where a slice has one.
+
+    Args:
+        name: begins the names of the measures.
+        image: (rows, columns) in [0, 1].
+        target: what it should be; the same shape.
+        lesion: (rows, columns); None where there is no mask.
+    """
+    row = {f"{name}{PEAK}": _peak(image, target)}
     if min(target.shape) >= WINDOW:
         row[f"{name}: SSIM"] = mean_structural_similarity(image, target)
     row[f"{name}: NMSE"] = normalised_mean_squared_error(image, target)
-    if lesion is not None and lesion.any():
-        row[f"{name}: PSNR inside the lesion"] = min(peak_signal_to_noise_ratio(image, target, mask=lesion), 200.0)
+    if lesion is None or not lesion.any():
+        return row
+    row[f"{name}{PEAK} inside the lesion"] = _peak(image, target, lesion)
+    border = WINDOW // 2
+    if lesion[border:-border, border:-border].any():
+        row[f"{name}: SSIM inside the lesion"] = mean_structural_similarity(image, target, mask=lesion)
+    row[f"{name}: NMSE inside the lesion"] = normalised_mean_squared_error(image, target, mask=lesion)
     return row
+
+
+def _peak(image: Image, target: Image, mask: NDArray[np.bool_] | None = None) -> float:
+    return min(peak_signal_to_noise_ratio(image, target, mask=mask), MOST_DECIBELS)
 
 
 def _synthesized(network: SynthesisNetwork, images: Images) -> Images:

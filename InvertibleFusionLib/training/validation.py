@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,11 @@ class Measurement:
     rows: list[tuple[str, int, Row]]
     calibration: dict[str, Calibration]
     data: str
+
+    def beside(self, rows: Sequence[Row]) -> "Measurement":
+        """The same with more measures of every slice, in the order of the rows."""
+        joined = [(patient, number, row | more) for (patient, number, row), more in zip(self.rows, rows, strict=True)]
+        return replace(self, rows=joined)
 
     def summaries(self) -> list[dict[str, Any]]:
         """For a model's card: of each measure the distribution over slices, and the spread's calibration."""
@@ -230,15 +235,20 @@ def _calibrations(spreads: Sequence[_Spread], contrasts: Sequence[str]) -> dict[
 
 
 def _summary(name: str, values: NDArray[np.float64], data: str) -> dict[str, Any]:
-    low, lower, median, upper, high = (round(float(each), 4) for each in np.percentile(values, (5, 25, 50, 75, 95)))
+    low, lower, median, upper, high = (_rounded(each) for each in np.percentile(values, (5, 25, 50, 75, 95)))
     return {
         "name": name,
-        "mean": round(float(values.mean()), 4),
-        "standard_deviation": round(float(values.std()), 4),
+        "mean": _rounded(values.mean()),
+        "standard_deviation": _rounded(values.std()),
         "percentiles": {"5": low, "25": lower, "50": median, "75": upper, "95": high},
         "slices": len(values),
         "data": data,
     }
+
+
+def _rounded(value: np.floating[Any]) -> float:
+    """To four digits: decibels as well as an NMSE of a ten-thousandth."""
+    return float(f"{value:.4g}")
 
 
 def calibration_reading(measured: Calibration) -> str:

@@ -57,6 +57,11 @@ class Samples(Dataset[dict[str, Tensor]]):
         return {"images": torch.from_numpy(crop), "seed": torch.tensor(generator.integers(SEEDS), dtype=torch.int64)}
 
     @property
+    def stocks(self) -> list[Stock]:
+        """What is drawn from."""
+        return self._stocks
+
+    @property
     def seed(self) -> int:
         """Of everything random."""
         return self._seed

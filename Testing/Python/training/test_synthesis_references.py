@@ -1,0 +1,113 @@
+"""What a synthesis model's card has beside the model's figures, against fits and noise computed here."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from InvertibleFusionLib.models.ivan import IvanConfiguration
+from InvertibleFusionLib.training.configuration import TrainingConfiguration
+from InvertibleFusionLib.training.data import (
+    DataSource,
+    LoadedStock,
+    PatientSlices,
+    SimulatedScanner,
+    Simulation,
+    for_reporting,
+    load_patients,
+)
+from InvertibleFusionLib.training.synthesis_references import with_references
+from InvertibleFusionLib.training.validation import Measurement
+from InvertibleFusionLib.volumes.volume import Volume
+
+LABELS, TISSUES = Path("labels.nii.gz"), Path("tissues.csv")
+NOISE = 0.02
+TIMES = {"T1": [500.0, 15.0], "T2": [4000.0, 90.0]}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two tissues in blocks of 8×8, so that T1 tells T2; the first and the sixth slice are air."""
+    folder = tmp_path_factory.mktemp("model")
+    labels = np.random.default_rng(0).integers(1, 3, (20, 5, 5)).repeat(8, 1).repeat(8, 2).astype(np.uint8)
+    labels[[0, 5]] = 0
+    Volume(labels, name="labels").write(folder / LABELS)
+    (folder / TISSUES).write_text("label,rho,T1_s,T2_s\n0,0,0,0\n1,1.0,4.5,2.2\n2,0.8,0.95,0.1\n")
+    return folder
+
+
+def source(slab: list[int], *scanners: SimulatedScanner) -> DataSource:
+    simulation = Simulation(LABELS, TISSUES, [slab], list(scanners), blur=0)
+    return DataSource("blocks, simulated", "none", "nobody", simulated=simulation)
+
+
+def configuration(folder: Path, validation: DataSource) -> TrainingConfiguration:
+    return TrainingConfiguration(
+        name="tiny",
+        contrasts=["T1"],
+        targets=["T2"],
+        training=[source([13, 19], SimulatedScanner("ours", TIMES))],
+        validation=[validation],
+        intended_use="For tests.",
+        data_folder=folder,
+        network=IvanConfiguration((1,), (1,)),
+    )
+
+
+def stock(seed: int) -> LoadedStock:
+    """T2 = .9 − .5 · T1² with noise, three slices."""
+    return LoadedStock(1.0, [[study(seed)]])
+
+
+def study(seed: int, mask: bool = False) -> PatientSlices:
+    generator = np.random.default_rng(seed)
+    source = generator.random((3, 1, 24, 20)).astype(np.float32)
+    target = 0.9 - 0.5 * source**2 + generator.normal(0, 0.01, source.shape).astype(np.float32)
+    lesion = np.zeros((3, 24, 20), bool)
+    lesion[1, 8:14, 7:12] = True
+    return PatientSlices("someone", np.concatenate((source, target), 1), lesion if mask else None, ("T1", "T2"))
+
+
+def measured(patients: list[PatientSlices]) -> Measurement:
+    rows = [
+        (each.patient, number, {"synthetic T2: PSNR": 20.0}) for each in patients for number in range(len(each.images))
+    ]
+    return Measurement(rows, {}, "somebody")
+
+
+def test_rules_fitted_on_the_training_data_stand_beside_every_slice(folder: Path) -> None:
+    ours, unseen = stock(0), study(1, mask=True)
+    beside = with_references(
+        measured([unseen]), configuration(folder, source([0, 7], SimulatedScanner("held out", TIMES))), [ours], [unseen]
+    )
+    learnt = ours.patients[0][0].images
+    slope, offset = np.polyfit(learnt[:, 0].ravel(), learnt[:, 1].ravel(), 1)
+    for number, (patient, position, row) in enumerate(beside.rows):
+        assert (patient, position, row["synthetic T2: PSNR"]) == ("someone", number, 20.0)
+        error = np.mean((np.clip(slope * unseen.images[number, 0] + offset, 0, 1) - unseen.images[number, 1]) ** 2)
+        assert row["T2 by the linear fit: PSNR"] == pytest.approx(-10 * np.log10(error), abs=1e-3)
+        # Within a cell the target hardly varies: what remains is noise of .01, 40 dB, and that of a cell's few voxels.
+        assert row["T2 by the linear fit: PSNR"] + 5 < row["T2 by the lookup table: PSNR"] < 40
+        inside = {name for name in row if name.endswith("inside the lesion")}
+        wanted = {
+            f"T2 by the {rule}: {m} inside the lesion"
+            for rule in ("linear fit", "lookup table")
+            for m in ("PSNR", "SSIM", "NMSE")
+        }
+        assert inside == (wanted if number == 1 else set())
+        assert not [name for name in row if "oracle" in name]
+
+
+def test_the_noise_oracle_of_simulated_studies_is_limited_by_noise_alone(folder: Path) -> None:
+    """Two studies, and slices that show nothing left out: each slice must still meet its own mean."""
+    scanners = [SimulatedScanner(name, TIMES, noise) for name, noise in (("quiet", NOISE / 4), ("loud", NOISE))]
+    validation = source([0, 7], *scanners)
+    patients = load_patients([validation], ["T1", "T2"], folder, for_reporting)
+    assert [len(each.images) for each in patients] == [6, 6]
+    beside = with_references(measured(patients), configuration(folder, validation), [stock(0)], patients)
+    peaks = {"simulated quiet": [], "simulated loud": []}  # type: dict[str, list[float]]
+    for patient, _, row in beside.rows:
+        peaks[patient].append(row["T2 by the noise oracle: PSNR"])
+    for (_, values), sigma in zip(peaks.items(), (NOISE / 4, NOISE), strict=True):
+        # Both tissues are much brighter than the noise, which is then Gaussian; the brightest are clipped at 1.
+        assert np.mean(values) == pytest.approx(-20 * np.log10(sigma), abs=1.0)
