@@ -23,6 +23,7 @@ from InvertibleFusionLib.inference.slice_engine import (
 )
 from InvertibleFusionLib.inference.sources import prepare_sources, voxel_digest
 from InvertibleFusionLib.inference.synthesis_grounds import GroundsBeingFilled, SynthesisGrounds, from_some
+from InvertibleFusionLib.models.card_in_words import fits_contrasts
 from InvertibleFusionLib.models.model import (
     InvertibleSynthesisNetwork,
     Model,
@@ -179,11 +180,11 @@ def _compute_some(
 
 def _warnings(model: Model, there: GivenSources, named: bool) -> list[str]:
     """What to know of the result before believing it; also said in the log."""
-    names, known = [volume.name for volume in there.volumes], model.card.inputs
+    known = model.card.inputs
     if missing := missing_warning(model, there.present):
         LOG.warning(missing)
         return [missing]
-    if named or [name.casefold() for name in names] == [name.casefold() for name in known]:
+    if named or fits_contrasts(model.card, [volume.name for volume in there.volumes]):
         return []
     # Without the sources' own names, which may be a patient's.
     warning = (

@@ -164,6 +164,12 @@ def test_summaries_are_of_the_slices_that_have_the_measure() -> None:
     assert summary["percentiles"]["50"] == 0.7
 
 
+def test_small_and_large_figures_keep_their_digits() -> None:
+    rows = [("a", 0, {"NMSE": 0.00014117, "PSNR": 47.0213})]
+    nmse, psnr = Measurement(rows, {}, "made up").summaries()
+    assert (nmse["mean"], nmse["percentiles"]["50"], psnr["mean"]) == (0.0001412, 0.0001412, 47.02)
+
+
 def test_the_data_are_said() -> None:
     other = PatientSlices("another", patient(slices=1).images)
     said = measured(Remembering(), patient(slices=2), other).data
