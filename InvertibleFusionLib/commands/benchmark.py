@@ -22,6 +22,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--training", action="store_true", help="time training steps too, on square slices of as many rows as --size"
     )
     parser.add_argument("--batch", type=int, default=4, help="slices in a training step (default: 4)")
+    parser.add_argument(
+        "--synthesis",
+        action="store_true",
+        help="compare nothing, but time iVAN: a slice of --size in every preset, the volume in the small one",
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the random volumes (default: 0)")
     parser.add_argument("--kernel", default="auto", help="of ours: auto (default), products, torch")
     parser.add_argument("--json", type=Path, help="file for all figures")
@@ -29,7 +34,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace, _: ArgumentParser) -> None:
-    """Print the comparison."""
+    """Print the comparison, or what iVAN costs."""
+    if options.synthesis:
+        _synthesize(options)
+        return
     from InvertibleFusionLib.evaluation.benchmark import compare_with_freia
     from InvertibleFusionLib.inference.plan import Settings
 
@@ -52,3 +60,16 @@ def run(options: Namespace, _: ArgumentParser) -> None:
         print(f"Wrote {options.json}.")
     if options.floors:
         print(comparison.require_floors(options.floors))
+
+
+def _synthesize(options: Namespace) -> None:
+    from InvertibleFusionLib.evaluation.synthesis_cost import measure_synthesis_cost
+    from InvertibleFusionLib.inference.plan import Settings
+
+    settings = Settings(device="cpu", kernel=options.kernel)
+    with Progress("benchmark", unit="round") as progress:
+        cost = measure_synthesis_cost(tuple(options.size), options.rounds, options.seed, progress.advance, settings)
+    print(cost.describe())
+    if options.json:
+        options.json.write_text(json.dumps(cost.to_json(), indent=1) + "\n", encoding="utf-8")
+        print(f"Wrote {options.json}.")

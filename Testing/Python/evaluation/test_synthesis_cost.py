@@ -1,0 +1,32 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from InvertibleFusionLib.cli import main
+from InvertibleFusionLib.errors import ConfigurationError
+from InvertibleFusionLib.evaluation.synthesis_cost import measure_synthesis_cost
+
+
+def test_every_preset_is_timed_there_and_back_in_turn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "cost.json"
+    size = ["--size", "3", "13", "9"]
+    assert main(["benchmark", "--synthesis", *size, "--rounds", "2", "--json", str(out)]) == 0
+    figures = json.loads(out.read_text())
+    assert (figures["size"], list(figures["slice"])) == ([3, 13, 9], ["paper", "default", "small"])
+    for cost in (*figures["slice"].values(), figures["volume"]["small"]):
+        for seconds in ("there", "back", "processor"):
+            assert len(cost[seconds]) == 2
+            assert min(cost[seconds]) > 0
+    assert figures["slice"]["paper"]["work"] == 1_382_648
+    assert figures["slice"]["small"]["work"] == figures["volume"]["small"]["work"] == 48_508
+    printed = capsys.readouterr().out
+    for line in ("slice, paper", "slice, default", "slice, small", "3 slices, small"):
+        assert line in printed
+    assert "13×9" in printed
+
+
+@pytest.mark.parametrize(("size", "rounds"), [((0, 9, 9), 1), ((1, 9, 9), 0)])
+def test_senseless_sizes_are_refused(size: tuple[int, int, int], rounds: int) -> None:
+    with pytest.raises(ConfigurationError, match="at least 1"):
+        measure_synthesis_cost(size, rounds, 0, lambda done, total: None)
