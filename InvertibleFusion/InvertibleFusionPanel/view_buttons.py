@@ -11,7 +11,16 @@ from InvertibleFusionLib.errors import InvertibleFusionError
 from InvertibleFusionLib.mrml.layout import LAYOUT_ID, compare, fill, ordinary_composites
 from InvertibleFusionLib.mrml.scene import nodes_of_class
 from InvertibleFusionLib.mrml.shown_slice import visible_slice_nodes
-from InvertibleFusionLib.mrml.views import HOW_TO_GET, Family, Layers, View, layers_of, show
+from InvertibleFusionLib.mrml.views import (
+    HOW_TO_GET,
+    Family,
+    View,
+    label_of,
+    layers_if_there,
+    layers_of,
+    panes_of,
+    show,
+)
 
 BUTTONS = (
     ("source1Button", View.SOURCE, 1, "Alt+1"),
@@ -72,8 +81,8 @@ class ViewButtons:
         family = self._family()
         for name, view, number, keys in BUTTONS:
             button = getattr(self._ui, name)
-            present = self._layers(family, view, number) is not None
-            button.enabled = present
+            present = layers_if_there(family, view, number) is not None
+            button.text, button.enabled = label_of(family, view, number), present
             how = _("Show in place. Shortcut: {keys}.").format(keys=keys) if present else HOW_TO_GET[view]
             button.toolTip = f"{how} {spreadStatement}".strip() if view is View.SPREAD else how
         self._ui.compareButton.enabled = family.fused is not None or len(family.sources) > 1
@@ -99,23 +108,14 @@ class ViewButtons:
         elif layout.GetViewArrangement() == LAYOUT_ID:
             layout.SetViewArrangement(self._layoutBefore or slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
         else:
-            self._layoutBefore = compare(slicer.mrmlScene, self.panes(), views[0])
+            self._layoutBefore = compare(slicer.mrmlScene, panes_of(self._family()), views[0])
             # New views get their sizes and sliders once the events at hand are dealt with: only then a place holds.
             qt.QTimer.singleShot(0, lambda: self._fillAgain(views[0]))
-
-    def panes(self) -> dict[str, Layers]:
-        """What the compare layout shows, by label."""
-        family, panes = self._family(), {}
-        for name, view, number, _keys in BUTTONS:
-            layers = self._layers(family, view, number)
-            if layers is not None:
-                panes[getattr(self._ui, name).text] = layers
-        return panes
 
     def _fillAgain(self, like: Any) -> None:
         layout = next(nodes_of_class(slicer.mrmlScene, "vtkMRMLLayoutNode"), None)
         if layout is not None and layout.GetViewArrangement() == LAYOUT_ID:
-            fill(slicer.mrmlScene, self.panes(), like)
+            fill(slicer.mrmlScene, panes_of(self._family()), like)
 
     def _act(self, view: View, number: int) -> Callable[..., None]:
         return lambda *_: self.show(view, number)
@@ -125,10 +125,3 @@ class ViewButtons:
         shortcut.setContext(qt.Qt.WidgetWithChildrenShortcut)
         shortcut.connect("activated()", act)
         self._shortcuts.append(shortcut)
-
-    @staticmethod
-    def _layers(family: Family, view: View, number: int) -> Layers | None:
-        try:
-            return layers_of(family, view, number)
-        except InvertibleFusionError:
-            return None

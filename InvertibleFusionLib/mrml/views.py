@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from InvertibleFusionLib.errors import SceneError
-from InvertibleFusionLib.mrml.provenance import record_of
+from InvertibleFusionLib.mrml.provenance import SYNTHETIC, record_of
 from InvertibleFusionLib.mrml.results import FUSED, LATENT, SOURCE
 from InvertibleFusionLib.mrml.scene import nodes_of_class, require_in_scene
 
@@ -24,6 +24,9 @@ class View(StrEnum):
 HEADS = ("fused", "synthetic")
 """The kinds of results that a family is found by."""
 DECOMPOSED_KINDS = ("exact", "mean", "round-trip", "from-target")
+
+LABELS = {"round-trip": "Round trip", "from-target": "From target"}
+"""Kinds of results that are not to be taken for the source itself: they are called so, and not "Decomposed"."""
 
 HOW_TO_GET = {
     View.SOURCE: "Load and choose it.",
@@ -137,6 +140,44 @@ def layers_of(family: Family, view: View, number: int = 1) -> Layers:
     return Layers(_needed(chosen.get(number), view, number), decomposed)
 
 
+def layers_if_there(family: Family, view: View, number: int = 1) -> Layers | None:
+    """``layers_of``, and None for what is not there."""
+    try:
+        return layers_of(family, view, number)
+    except SceneError:
+        return None
+
+
+def label_of(family: Family, view: View, number: int = 1) -> str:
+    """What is shown, in a few words: a synthetic image is called SYNTHETIC, a way back from it by its name.
+
+    Args:
+        family: of the fused image, or of a synthesis.
+        view: what to show; it need not be there.
+        number: of the source, from 1.
+    """
+    if view is View.FUSED:
+        return _image_label(family.fused)
+    node = family.decomposed.get(number) if view is View.DECOMPOSED else None
+    return f"{LABELS.get(_result(node).get('kind', ''), view.capitalize())} {number}"
+
+
+def panes_of(family: Family) -> dict[str, Layers]:
+    """Everything there is to see, by its label: sources, images made of them, and what was taken back."""
+    wanted = [(View.SOURCE, number) for number in family.sources] + [(View.FUSED, 1)]
+    behind: list[tuple[View, int]] = []
+    for view, nodes in (
+        (View.DECOMPOSED, family.decomposed),
+        (View.DIFFERENCE, family.differences),
+        (View.SPREAD, family.spreads),
+    ):
+        behind += [(view, number) for number in sorted(nodes)]
+    shown = {label_of(family, view, number): layers_if_there(family, view, number) for view, number in wanted}
+    shown |= {_image_label(node): Layers(node) for _, node in sorted(family.further.items())}
+    shown |= {label_of(family, view, number): layers_if_there(family, view, number) for view, number in behind}
+    return {label: layers for label, layers in shown.items() if layers is not None}
+
+
 def show(composites: Iterable[Any], layers: Layers) -> None:
     """Show layers in slice views; slice, zoom and every volume's window and level stay as they are.
 
@@ -157,6 +198,17 @@ def composites_of(scene: Any, view_names: Iterable[str] | None = None) -> list[A
     names = None if view_names is None else set(view_names)
     nodes = nodes_of_class(scene, "vtkMRMLSliceCompositeNode")
     return [node for node in nodes if names is None or node.GetLayoutName() in names]
+
+
+def _image_label(node: Any) -> str:
+    result = _result(node)
+    return f"{SYNTHETIC} {result['of']}" if result.get("kind") == "synthetic" else View.FUSED.capitalize()
+
+
+def _result(node: Any) -> dict[str, Any]:
+    record = None if node is None else record_of(node)
+    result: dict[str, Any] = (record or {}).get("result", {})
+    return result
 
 
 def _needed(node: Any, view: View, number: int) -> Any:
