@@ -90,7 +90,7 @@ def makerOf(result: Any) -> str:
 def whyNone(task: Task, result: Any) -> str:
     """A sentence for an empty list."""
     if task is Task.SYNTHESIZE:
-        return _("No synthesis model is shipped yet. Open a model file.")
+        return _("No synthesis model is there. Open a model file.")
     if task is Task.FUSE:
         return _("No fusion model is there. Open a model file.")
     if result is None:

@@ -124,7 +124,8 @@ def test_the_spread_is_said_not_to_be_calibrated_where_the_card_says_so(panel: A
     assert "It shows hardly where errors are large" in told
 
 
-def test_without_a_synthesis_model_the_panel_says_so(panel: Any) -> None:
+def test_without_a_synthesis_model_the_panel_says_so(panel: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(panel.logic.models, "_shipped", {})
     panel.choose(scan("T1"), scan("T2", 1))
     panel.ui.taskComboBox.setCurrentIndex(2)
     assert not panel.ui.applyButton.enabled
