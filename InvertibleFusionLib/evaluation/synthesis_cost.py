@@ -39,6 +39,8 @@ class Cost:
         there: seconds to synthesize, one entry a round.
         back: seconds to go back by the latent, likewise.
         processor: CPU seconds of both.
+        plain: seconds of the network alone both ways for one slice in plain torch, layer by layer as it was trained, in
+            float32 and with channels as planes (NCHW).
         memory: by how many bytes the process grew during both, the results included; None where the system does not
             tell.
     """
@@ -47,6 +49,7 @@ class Cost:
     there: list[float] = field(default_factory=list)
     back: list[float] = field(default_factory=list)
     processor: list[float] = field(default_factory=list)
+    plain: list[float] = field(default_factory=list)
     memory: int | None = None
 
 
@@ -88,7 +91,8 @@ class SynthesisCost:
         lines = [
             f"iVAN, {' + '.join(SOURCES)} → T2, {rows}×{columns}, {self.processor}, {self.threads} threads, {rounds} "
             "rounds in turn; medians:",
-            f"{'':16}{'synthesize':>12}{'go back':>12}{'CPU, both':>12}{'limit, both':>12}{'memory':>10}",
+            f"{'':16}{'synthesize':>12}{'go back':>12}{'CPU, both':>12}{'plain, both':>12}{'limit, both':>12}"
+            f"{'plain/ours':>12}{'memory':>10}",
         ]
         lines += [self._line(f"slice, {name}", cost, 1) for name, cost in self.slices.items()]
         lines.append(self._line(f"{count} slices, {SMALL}", self.volume, count))
@@ -96,14 +100,12 @@ class SynthesisCost:
 
     def _line(self, name: str, cost: Cost, slices: int) -> str:
         limit = 2 * cost.work * slices * self.size[1] * self.size[2] / self.rate
-        seconds = [
-            statistics.median(cost.there),
-            statistics.median(cost.back),
-            statistics.median(cost.processor),
-            limit,
-        ]
+        there, back = statistics.median(cost.there), statistics.median(cost.back)
+        plain = slices * statistics.median(cost.plain)
+        seconds = [there, back, statistics.median(cost.processor), plain, limit]
         memory = "unknown" if cost.memory is None else f"{cost.memory / 2**20:.0f} MB"
-        return f"{name:16}" + "".join(f"{each:10.3f} s" for each in seconds) + f"{memory:>10}"
+        times = "".join(f"{each:10.3f} s" for each in seconds)
+        return f"{name:16}{times}{plain / (there + back):>12.2f}{memory:>10}"
 
 
 def measure_synthesis_cost(
@@ -131,6 +133,7 @@ def measure_synthesis_cost(
         runs = {name: _Run(model, middle, settings) for name, model in models.items()}
         whole = _Run(models[SMALL], volumes, settings)
         for run in runs.values():
+            run.plainly()
             run.both()  # so that nothing is imported or compiled while memory is measured
         for run in (*runs.values(), whole):
             run.cost.memory = grown_memory(run.both)
@@ -175,6 +178,14 @@ class _Run:
         """There and back."""
         self._back(self._there())
 
+    def plainly(self) -> None:
+        """The middle slice, there and back, by the network as it was trained."""
+        middle = [volume.array[len(volume.array) // 2] / 1000 for volume in self.sources]
+        with torch.inference_mode():
+            slices = torch.from_numpy(np.stack(middle).astype(np.float32))[None]
+            network: Ivan = self.model.network  # type: ignore[assignment]
+            network.inverse(network(slices))
+
     def measure_time(self) -> None:
         """There and back once more."""
         processor, start = time.process_time(), time.perf_counter()
@@ -184,6 +195,9 @@ class _Run:
         self.cost.there.append(between - start)
         self.cost.back.append(time.perf_counter() - between)
         self.cost.processor.append(time.process_time() - processor)
+        start = time.perf_counter()
+        self.plainly()
+        self.cost.plain.append(time.perf_counter() - start)
 
     def _there(self) -> Synthesis:
         return synthesize(self.model, self.sources, settings=self.settings)

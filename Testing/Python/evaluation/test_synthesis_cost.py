@@ -15,7 +15,7 @@ def test_every_preset_is_timed_there_and_back_in_turn(tmp_path: Path, capsys: py
     figures = json.loads(out.read_text())
     assert (figures["size"], list(figures["slice"])) == ([3, 13, 9], ["paper", "default", "small"])
     for cost in (*figures["slice"].values(), figures["volume"]["small"]):
-        for seconds in ("there", "back", "processor"):
+        for seconds in ("there", "back", "processor", "plain"):
             assert len(cost[seconds]) == 2
             assert min(cost[seconds]) > 0
     assert figures["slice"]["paper"]["work"] == 1_382_648
@@ -24,6 +24,7 @@ def test_every_preset_is_timed_there_and_back_in_turn(tmp_path: Path, capsys: py
     for line in ("slice, paper", "slice, default", "slice, small", "3 slices, small"):
         assert line in printed
     assert "13×9" in printed
+    assert "plain/ours" in printed
 
 
 @pytest.mark.parametrize(("size", "rounds"), [((0, 9, 9), 1), ((1, 9, 9), 0)])
