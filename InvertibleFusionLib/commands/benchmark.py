@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 
@@ -19,7 +20,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--rounds", type=int, default=5, help="how often all are timed, in turn (default: 5)")
     parser.add_argument(
-        "--training", action="store_true", help="time training steps too, on square slices of as many rows as --size"
+        "--training",
+        action="store_true",
+        help="time training steps too, on square slices of as many rows as --size; of iVAN on crops of 64×64",
     )
     parser.add_argument("--batch", type=int, default=4, help="slices in a training step (default: 4)")
     parser.add_argument(
@@ -70,6 +73,16 @@ def _synthesize(options: Namespace) -> None:
     with Progress("benchmark", unit="round") as progress:
         cost = measure_synthesis_cost(tuple(options.size), options.rounds, options.seed, progress.advance, settings)
     print(cost.describe())
+    figures = {**cost.to_json(), "training": _train(options) if options.training else None}
     if options.json:
-        options.json.write_text(json.dumps(cost.to_json(), indent=1) + "\n", encoding="utf-8")
+        options.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
         print(f"Wrote {options.json}.")
+
+
+def _train(options: Namespace) -> dict[str, Any]:
+    from InvertibleFusionLib.evaluation.synthesis_steps import measure_steps  # needs Lightning Fabric
+
+    with Progress("training", unit="round") as progress:
+        steps = measure_steps(options.batch, options.rounds, options.seed, progress.advance)
+    print(steps.describe())
+    return steps.to_json()

@@ -23,6 +23,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace, _: ArgumentParser) -> None:
     """Fuse the volumes and write fused.nrrd and latent.nrrd."""
+    from InvertibleFusionLib.inference.colour_fusion import in_colour, to_fuse
     from InvertibleFusionLib.inference.fusion import fuse
     from InvertibleFusionLib.inference.plan import Settings
     from InvertibleFusionLib.models.shipped import fusion_model_for, load_model
@@ -34,7 +35,7 @@ def run(options: Namespace, _: ArgumentParser) -> None:
     with staged(options.out) as stage, Progress("fusing") as progress:
         fusion = fuse(
             model,
-            sources,
+            to_fuse(sources),
             reference=options.reference - 1,
             resample=options.resample,
             axis=options.axis,
@@ -43,12 +44,16 @@ def run(options: Namespace, _: ArgumentParser) -> None:
             on_slice=progress,
         )
         volumes = fusion.named_volumes()
+        if (coloured := in_colour(fusion, sources)) is not None:
+            volumes["fused-colour"] = coloured
         for name, volume in volumes.items():
             write_into_stage(volume, stage / f"{name}.nrrd")
     say_sources(fusion.record)
     say_certificate(fusion.record)
     if fusion.latent is None:
         print("There is no latent: this model's network cannot be run backwards, the image cannot be taken apart.")
+    if coloured is not None:
+        print("Of colour its luminance was fused; fused-colour.nrrd is the fused image with the chroma kept.")
     say_written(options.out, [f"{name}.nrrd" for name in volumes])
 
 
