@@ -10,12 +10,11 @@ from torch import Tensor
 from InvertibleFusionLib.errors import ConfigurationError, InferenceError
 
 
-def random_presence(batch: int, sources: int, dropout: float, generator: torch.Generator) -> Tensor:
+def random_presence(there: Tensor, dropout: float, generator: torch.Generator) -> Tensor:
     """Input dropout for training: which sources each slice keeps, at least one.
 
     Args:
-        batch: number of slices.
-        sources: number of sources of each.
+        there: (batch, sources) booleans, false where a source is missing anyway; at least one true in each slice.
         dropout: probability with which a source is left out, in [0, 1]. A slice that would lose all keeps one, each
             with the same probability.
         generator: seeded, on the CPU; the same state gives the same answer whatever the device that uses it.
@@ -28,8 +27,8 @@ def random_presence(batch: int, sources: int, dropout: float, generator: torch.G
     """
     if not 0 <= dropout <= 1:
         raise ConfigurationError(f"The input dropout is a probability between 0 and 1, not {dropout}.")
-    draw = torch.rand((batch, sources), generator=generator)
-    return (draw >= dropout) | (draw == draw.amax(dim=1, keepdim=True))
+    draw = torch.where(there, torch.rand(there.shape, generator=generator), -1.0)
+    return there & ((draw >= dropout) | (draw == draw.amax(dim=1, keepdim=True)))
 
 
 def check_presence(sources: Tensor, expected: int, present: Tensor | None) -> None:

@@ -135,6 +135,7 @@ class TrainingConfiguration:
             )
         for source in (*self.training, *self.validation):
             source.sets_for(self.channels)
+        self._require_whole_sets()
         require_separate_settings(self.training, self.validation)
 
     @property
@@ -163,6 +164,20 @@ class TrainingConfiguration:
         """All settings as JSON-ready data."""
         written: dict[str, Any] = plain(asdict(self))
         return written
+
+    def _require_whole_sets(self) -> None:
+        """What a source may lack: an input of a network that does without it, in training."""
+        needed = self.channels.index(self.grid_of) if self.grid_of else 0
+        spare = set(range(len(self.contrasts))) - {needed}
+        learns = isinstance(self.network, DisentangledGANConfiguration)
+        for sources, may_lack in ((self.training, spare if learns else set()), (self.validation, set())):
+            for source in sources:
+                if refused := source.lacking - may_lack:
+                    raise ConfigurationError(
+                        f"The data source {source.name!r} lacks {self.channels[min(refused)]}. Only a disentanglement "
+                        "GAN does without some of its inputs, only in training, and not without the one whose grid "
+                        "counts (grid_of). Take the source out, or other contrasts."
+                    )
 
 
 def _channels_of(network: NetworkConfiguration) -> tuple[int, int]:

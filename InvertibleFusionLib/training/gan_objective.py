@@ -53,7 +53,7 @@ class GANLoss:
 class GANObjective(Objective):
     """First the discriminator learns to tell real targets from made ones, then the generator to deceive it.
 
-    The images of a batch are the sources, then the target.
+    The images of a batch are the sources, then the target. A source that is NaN is missing.
 
     Args:
         generator: to train.
@@ -86,7 +86,7 @@ class GANObjective(Objective):
         """Scalars; of the discriminator "total", "real" and "made", of the generator "total", "deception" and L1s."""
         count = self.generator.configuration.sources
         sources, target = torch.split(batch["images"], [count, 1], dim=1)
-        present = self._presence(batch, count)
+        present = self._presence(sources, batch["seed"])
         if turn == "discriminator":
             with torch.no_grad():
                 image = self.generator(sources, present)
@@ -100,13 +100,14 @@ class GANObjective(Objective):
         total = deception + self.loss.target * image_error + self.loss.pseudo_target * pseudo_error
         return {"total": total, "deception": deception, "target": image_error, "pseudo-target": pseudo_error}
 
-    def _presence(self, batch: Batch, count: int) -> Tensor:
+    def _presence(self, sources: Tensor, seeds: Tensor) -> Tensor:
         """Which sources each sample keeps; from its own seed, so the same in both turns and in any process."""
+        there = ~sources.isnan().any(dim=(-2, -1)).cpu()
         kept = [
-            random_presence(1, count, self.loss.input_dropout, torch.Generator().manual_seed(seed))
-            for seed in batch["seed"].tolist()
+            random_presence(each[None], self.loss.input_dropout, torch.Generator().manual_seed(seed))
+            for each, seed in zip(there, seeds.tolist(), strict=True)
         ]
-        return torch.cat(kept).to(batch["images"].device)
+        return torch.cat(kept).to(sources.device)
 
     def _verdict(self, logits: Tensor, real: bool) -> Tensor:
         wanted = torch.full_like(logits, float(real))

@@ -22,6 +22,8 @@ class Augmentation:
         rotation_degrees: largest angle of a small turn to either side, with linear interpolation; 0 for none.
         gamma: largest exponent of the grey scale; each contrast gets one in [1/gamma, gamma].
         gain: largest factor of the brightness; each contrast gets one in [1/gain, gain].
+        fixed: number of the last contrasts that keep their grey scale and get no noise: the target of a synthesis,
+            whose scale its sources could not tell.
         noise: standard deviation added to the images, so that the likelihood of a constant background is finite.
 
     Raises:
@@ -35,6 +37,7 @@ class Augmentation:
     gamma: float = 1.6
     gain: float = 1.3
     noise: float = 0.004
+    fixed: int = 0
 
     def __post_init__(self) -> None:
         if self.crop % 2 or self.crop < 12:
@@ -45,6 +48,8 @@ class Augmentation:
             raise ConfigurationError(f"Gamma and gain are at least 1 (no change), not {self.gamma} and {self.gain}.")
         if not 0 <= self.noise < math.inf:
             raise ConfigurationError(f"The noise is at least 0, not {self.noise}.")
+        if self.fixed < 0:
+            raise ConfigurationError(f"The number of contrasts that keep their scale is at least 0, not {self.fixed}.")
 
 
 def random_crop(
@@ -105,4 +110,7 @@ def _vary_grey_scale(
     gain = (augmentation.gain ** generator.uniform(-1, 1, each)).astype(np.float32)
     varied = gain * np.sign(crop) * np.abs(crop) ** gamma
     noise = generator.standard_normal(crop.shape, dtype=np.float32)
-    return np.asarray(varied + np.float32(augmentation.noise) * noise)
+    varied += np.float32(augmentation.noise) * noise
+    free = max(len(crop) - augmentation.fixed, 0)
+    varied[free:] = crop[free:]
+    return np.asarray(varied)

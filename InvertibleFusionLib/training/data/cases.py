@@ -73,25 +73,27 @@ def load_case(
 
     Args:
         case: whose files to read.
-        contrasts: which of its files, one or more.
+        contrasts: which of its files, one or more; an empty name for one that is missing.
         normalize: applied to each contrast's whole volume.
         selection: of slices.
         grid_of: position among the contrasts of the one whose grid the others are resampled onto.
 
     Returns:
-        The selected axial slices.
+        The selected axial slices; NaN in place of a contrast that is missing.
 
     Raises:
         InvertibleFusionError: for a case that cannot be used, with the reason.
     """
-    require_contrasts(case, contrasts)
-    volumes = [Volume.read(case.files[contrast]) for contrast in contrasts]
-    for volume in volumes:
+    require_contrasts(case, [contrast for contrast in contrasts if contrast])
+    volumes = {place: Volume.read(case.files[contrast]) for place, contrast in enumerate(contrasts) if contrast}
+    for volume in volumes.values():
         require_image(volume)
     grid = volumes[grid_of].grid
-    volumes = [volume if same_grid(grid, volume.grid) else resample(volume, grid) for volume in volumes]
     stack = SliceStack(grid, slice_axis(grid, "axial"), 1)
-    images = np.stack([normalize(stack.slices(volume.array)) for volume in volumes], axis=1)
+    images = np.full((stack.count, len(contrasts), *stack.shape), np.nan, np.float32)
+    for place, volume in volumes.items():
+        volume = volume if same_grid(grid, volume.grid) else resample(volume, grid)
+        images[:, place] = normalize(stack.slices(volume.array))
     labels = None if case.mask is None else stack.slices(_labels(case.mask, grid))
     chosen = selection.chosen(images, labels)
     return images[chosen], None if labels is None else np.ascontiguousarray(labels[chosen] != 0)

@@ -133,7 +133,7 @@ def _named(sources: Sequence[DataSource]) -> list[str]:
 
 def _cases(source: DataSource, contrasts: Sequence[str], data_folder: Path) -> list[_Read]:
     """What is read of each case of a source; nothing of one that cannot be listed."""
-    names = sorted({name for each in source.sets_for(contrasts) for name in each})
+    names = sorted({name for each in source.sets_for(contrasts) for name in each if name})
     try:
         if source.patients:
             return [_of_folder(folder, names, source.mask, data_folder) for folder in source.patients]

@@ -75,7 +75,7 @@ class Reading:
 
     def _folder(self, name: str, sets: list[list[str]], mask: str) -> Callable[[], list[PatientSlices]]:
         def read() -> list[PatientSlices]:
-            wanted = list(dict.fromkeys(contrast for names in sets for contrast in names))
+            wanted = list(dict.fromkeys(contrast for names in sets for contrast in names if contrast))
             case = case_of_folder(self.folder / name, patient_of(name), wanted, mask)
             return [self._slices(name, case, names) for names in sets]
 
@@ -85,10 +85,11 @@ class Reading:
         return lambda: [self._slices(case.patient, case, names) for names in sets]
 
     def _slices(self, name: str, case: Case, contrasts: list[str]) -> PatientSlices:
-        require_contrasts(case, contrasts)
+        read = [contrast for contrast in contrasts if contrast]
+        require_contrasts(case, read)
 
         def key() -> str:
-            files = [case.files[contrast] for contrast in contrasts]
+            files = [case.files[contrast] for contrast in read]
             settings = (contrasts, self.normalize.description, self.selection, self.grid_of, case.mask is not None)
             return cache_key([*files, *([case.mask] if case.mask else [])], case=[str(each) for each in settings])
 

@@ -32,7 +32,8 @@ class DataSource:
         phantom_seed: of the first of them; the others follow it.
         simulated: scans simulated of a discrete anatomical model; the source's name must say so.
         contrast_sets: file names that stand in for the model's contrasts, in their order, as in [[T1Gd, FLAIR],
-            [T2, FLAIR]]; empty for the model's own contrasts.
+            [T2, FLAIR]]; empty for the model's own contrasts. An empty name, as in [[T1, T2, "", FLAIR]], says that
+            the source lacks this contrast: it is marked as missing wherever it is drawn.
         weight: how often the source is drawn, relative to the others.
         mask: name of the file of a lesion mask in the patients' folders; a manifest has a column for it.
 
@@ -77,6 +78,8 @@ class DataSource:
         self._require_once("cases", self.cases)
         if any(not names or len(names) != len(self.contrast_sets[0]) for names in self.contrast_sets):
             self._refuse(f"has contrast sets of different or no length: {self.contrast_sets}")
+        if self.lacking and not {"patients", "manifest"} & set(origins):
+            self._refuse("lacks a contrast, which only patients and a manifest may")
 
     def sets_for(self, contrasts: Sequence[str]) -> list[list[str]]:
         """The names to look for in each case, one list for each set of images that it gives.
@@ -90,6 +93,11 @@ class DataSource:
                 f"contrasts ({', '.join(contrasts)})"
             )
         return self.contrast_sets or [list(contrasts)]
+
+    @property
+    def lacking(self) -> set[int]:
+        """Positions of the contrasts that are missing from any of the contrast sets."""
+        return {place for names in self.contrast_sets for place, name in enumerate(names) if not name}
 
     def to_json(self) -> dict[str, Any]:
         """What was set, as JSON-ready data for a model's card; defaults are left out."""

@@ -6,7 +6,7 @@ from InvertibleFusionLib.models.presence import presence_scale, random_presence
 
 
 def draw(batch: int, sources: int, dropout: float, seed: int = 0) -> torch.Tensor:
-    return random_presence(batch, sources, dropout, torch.Generator().manual_seed(seed))
+    return random_presence(torch.ones(batch, sources, dtype=torch.bool), dropout, torch.Generator().manual_seed(seed))
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.3, 0.9, 1.0])
@@ -34,6 +34,16 @@ def test_no_dropout_keeps_all_and_full_dropout_keeps_one_of_each_alike() -> None
 def test_same_seed_gives_the_same_sources() -> None:
     assert torch.equal(draw(50, 3, 0.5, seed=1), draw(50, 3, 0.5, seed=1))
     assert not torch.equal(draw(50, 3, 0.5, seed=1), draw(50, 3, 0.5, seed=2))
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.5, 1.0])
+def test_what_is_missing_anyway_stays_missing_and_one_of_the_others_is_kept(dropout: float) -> None:
+    there = torch.tensor([[True, True, False], [False, True, False], [True, True, True]]).repeat(500, 1)
+    present = random_presence(there, dropout, torch.Generator().manual_seed(0))
+    assert not bool((present & ~there).any())
+    assert bool(present.any(dim=1).all())
+    if dropout == 0:
+        assert torch.equal(present, there)
 
 
 @pytest.mark.parametrize("dropout", [-0.1, 1.1])

@@ -57,6 +57,18 @@ def test_small_images_are_filled_up_with_zeros() -> None:
     assert not crop[:, :, 7:].any()
 
 
+def test_the_fixed_contrasts_at_the_end_keep_their_grey_scale() -> None:
+    plain = {"crop": 16, "quarter_turns": False, "flips": False, "gamma": 2.0, "gain": 1.5, "noise": 0.1}
+    image = 1 + coordinates(16, 16, contrasts=3)
+    for crop in crops(image, Augmentation(**plain, fixed=1), 5):  # type: ignore[arg-type]
+        np.testing.assert_array_equal(crop[2], image[2])
+        assert not np.isclose(crop[:2], image[:2]).any(axis=0).all()
+    for varied, same in zip(
+        crops(image, Augmentation(**plain), 5), crops(image, Augmentation(**plain, fixed=1), 5), strict=True
+    ):  # type: ignore[arg-type]
+        np.testing.assert_array_equal(varied[:2], same[:2])
+
+
 def test_small_turns_are_turns_about_the_crops_middle() -> None:
     """Against SciPy's linear interpolation: one of the angles allowed must give the crop, and not the plain one."""
     y, x = np.mgrid[:32, :32]

@@ -115,6 +115,20 @@ def test_contrast_sets_are_sets_of_the_same_patient(tmp_path: Path, write_patien
     assert drawn.count("q") / 2000 == pytest.approx(0.5, abs=0.05)  # two patients, however many studies
 
 
+def test_a_contrast_that_a_source_lacks_is_nan_and_its_place_is_kept(
+    tmp_path: Path, write_patient: WritePatient
+) -> None:
+    write_patient("p", ("T1", "T2", "FLAIR"))
+    [whole] = load_patients([source("p")], ["T1", "T2", "FLAIR"], tmp_path, for_reporting)
+    for read in ("made", "taken from the cache"):
+        sets = [["T1", "", "FLAIR"]]
+        [slices] = load_patients(
+            [source("p", contrast_sets=sets)], ["T1", "T2", "FLAIR"], tmp_path, for_reporting, cache=tmp_path / "cache"
+        )
+        assert np.isnan(slices.images[:, 1]).all(), read
+        np.testing.assert_array_equal(slices.images[:, [0, 2]], whole.images[:, [0, 2]])
+
+
 def test_all_unusable_cases_are_reported_together(tmp_path: Path, write_patient: WritePatient) -> None:
     """Of eight patients one is fine; each of the others is named with its own reason."""
     write_patient("fine", lesion_slices=(1,))

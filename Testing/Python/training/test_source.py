@@ -22,6 +22,7 @@ TERMS = ("set", "CC BY", "its authors")
         ({"patients": ["a"], "split": "training"}, "split, which goes with manifest"),
         ({"h5": Path("x.h5"), "mask": "lesion"}, "mask, which goes with patients"),
         ({"patients": ["a"], "contrast_sets": [["T1", "T2"], ["T1"]]}, "different or no length"),
+        ({"phantoms": 3, "contrast_sets": [["T1", ""]]}, "lacks a contrast, which only patients"),
     ],
     ids=str,
 )

@@ -106,11 +106,23 @@ def test_a_discriminator_that_knows_gives_the_generator_a_large_loss_and_itself_
 def test_hidden_sources_depend_on_the_sample_and_not_on_its_place() -> None:
     objective = gan(input_dropout=0.5)
     seeds = torch.arange(64)
-    whole = objective._presence({"images": torch.zeros(64, 3, 4, 4), "seed": seeds}, 2)
-    part = objective._presence({"images": torch.zeros(32, 3, 4, 4), "seed": seeds[32:]}, 2)
+    whole = objective._presence(torch.zeros(64, 2, 4, 4), seeds)
+    part = objective._presence(torch.zeros(32, 2, 4, 4), seeds[32:])
     assert torch.equal(whole[32:], part)
     assert bool(whole.any(dim=1).all())
     assert 0 < int((~whole).sum()) < 64
+
+
+def test_a_source_that_the_data_lack_is_missing_in_both_turns() -> None:
+    """NaN in its place: any use of it would show in the losses."""
+    objective, given = gan(), batch(3)
+    given["images"][0, 1] = torch.nan
+    for turn in objective.turns:
+        losses = objective(given, turn)
+        losses["total"].backward()
+        assert all(bool(torch.isfinite(value)) for value in losses.values())
+        grads = [parameter.grad for parameter in objective.parameters_of(turn) if parameter.grad is not None]
+        assert all(bool(torch.isfinite(grad).all()) for grad in grads)
 
 
 def test_synthesis_is_measured_beside_its_sources_and_backwards_by_two_names() -> None:
@@ -182,12 +194,19 @@ def test_the_command_trains_a_model_that_synthesizes(
     assert made.images[0].name.startswith("SYNTHETIC")
 
 
+LACKING = DataSource("made up", "none", "nobody", ["three"], contrast_sets=[["T1", "", "FLAIR"]])
+SMALL_GAN = DisentangledGANConfiguration(base_channels=2, residual_blocks=1)
+
+
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
         ({"contrasts": ["T1"]}, r"takes 2 contrasts and 1 targets, not 1 \(T1\) and 1 \(FLAIR\)"),
         ({"targets": []}, r"not 2 \(T1, T2\) and 0 \(none\)"),
         ({"loss": GANLoss()}, "iVAN is taught by a IvanLoss"),
+        ({"training": [LACKING]}, "'made up' lacks T2. Only a disentanglement GAN"),
+        ({"network": SMALL_GAN, "training": [LACKING], "grid_of": "T2"}, "lacks T2"),
+        ({"network": SMALL_GAN, "validation": [LACKING]}, "lacks T2. .* only in training"),
     ],
     ids=str,
 )
