@@ -6,7 +6,7 @@ import os
 import tempfile
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -31,6 +31,8 @@ ARCHITECTURES: dict[str, tuple[type[Any], type[Any]]] = {
     "synthesis-baseline": (SynthesisBaselineConfiguration, SynthesisBaseline),
 }
 """Configuration and network class of every architecture."""
+Stored = Literal["float32", "float16"]
+"""Number format of the weights in a model file; networks compute in float32 whatever it is."""
 Network = FusionINN | Ivan | DisentangledGenerator | FusionBaseline | SynthesisBaseline
 
 
@@ -58,15 +60,28 @@ def build_network(card: ModelCard) -> Network:
     return network
 
 
-def save_model(network: FusionNetwork | SynthesisNetwork, card: ModelCard, path: Path) -> None:
+def save_model(
+    network: FusionNetwork | SynthesisNetwork, card: ModelCard, path: Path, stored: Stored = "float32"
+) -> None:
     """Write a model file, whole or not at all.
+
+    Args:
+        network: whose weights to write.
+        card: its description.
+        path: an existing file is replaced.
+        stored: number format of the weights; "float16" halves the file and rounds them to eleven bits.
 
     Raises:
         OutputError: when it cannot be written.
     """
-    tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    tensors = {name: as_stored(value, stored).cpu().contiguous() for name, value in network.state_dict().items()}
     metadata = {CARD_KEY: json.dumps(card.to_json(), sort_keys=True), DIGEST_KEY: tensor_digest(tensors)}
     write_tensors(tensors, metadata, path)
+
+
+def as_stored(tensor: Tensor, stored: Stored) -> Tensor:
+    """A tensor in the number format of the file; whole numbers stay what they are."""
+    return tensor.detach().to(getattr(torch, stored)) if tensor.is_floating_point() else tensor.detach()
 
 
 def write_tensors(tensors: dict[str, Tensor], metadata: dict[str, str], path: Path) -> None:
@@ -95,7 +110,7 @@ def write_tensors(tensors: dict[str, Tensor], metadata: dict[str, str], path: Pa
 
 
 def read_model(path: Path) -> Model:
-    """Load a model file after checking its format, digest, and every tensor's name and shape.
+    """Load a model file after checking its format, digest, and every tensor's name and shape; weights as float32.
 
     Raises:
         ModelFileError: missing, cut, changed, a pickle, of another kind, or weights that do not fit the architecture.

@@ -10,6 +10,7 @@ from InvertibleFusionLib.models.baselines.synthesis_baseline import SynthesisBas
 from InvertibleFusionLib.models.disentangled_gan import DisentangledGANConfiguration
 from InvertibleFusionLib.models.fusioninn import FusionINNConfiguration
 from InvertibleFusionLib.models.ivan import IvanConfiguration
+from InvertibleFusionLib.models.model_file import Stored
 from InvertibleFusionLib.training.data import Augmentation, DataSource, SliceSelection, require_separate_settings
 from InvertibleFusionLib.training.fusion_baseline_objective import FusionBaselineLoss
 from InvertibleFusionLib.training.gan_objective import GANLoss
@@ -21,7 +22,7 @@ from InvertibleFusionLib.volumes.intensity import IntensityScale
 
 MACHINE = ("data_folder", "cache", "workers", "threads", "accelerator")
 """Settings of the machine rather than of the result."""
-CHANGEABLE = (*MACHINE, "learning_rate", "gradient_norm", "early_stop", "checkpoint_every", "validate_every")
+CHANGEABLE = (*MACHINE, "learning_rate", "gradient_norm", "early_stop", "checkpoint_every", "validate_every", "stored")
 """What a run that goes on may be told anew."""
 KINDS: dict[type[Any], tuple[type[Any], str]] = {
     FusionINNConfiguration: (LossWeights, "FusionINN"),
@@ -75,6 +76,8 @@ class TrainingConfiguration:
         validation_slices: on how many slices, spread over the validation patients; at the end all are measured.
         early_stop: validations in a row without an improvement that end the run; 0 for never.
         keep: the weights that the model file gets: "last" or "best", those of the best validation.
+        stored: number format of the weights in the model file, "float32" or "float16", half as large. They are
+            measured as they are stored.
         checkpoint_every: steps between two training states; a killed run goes on from the last.
         seed: of everything random.
         threads: of the CPU, for each process.
@@ -108,6 +111,7 @@ class TrainingConfiguration:
     validation_slices: int = 12
     early_stop: int = 0
     keep: Literal["last", "best"] = "last"
+    stored: Stored = "float32"
     checkpoint_every: int = 500
     seed: int = 0
     threads: int = 2

@@ -30,7 +30,11 @@ from InvertibleFusionLib.training.synthesis_baseline_objective import (
     PixToPixObjective,
     SynthesisBaselineLoss,
 )
-from InvertibleFusionLib.training.synthesis_validation import measure_synthesis, quick_synthesis_check
+from InvertibleFusionLib.training.synthesis_validation import (
+    measure_every_choice,
+    measure_synthesis,
+    quick_synthesis_check,
+)
 from InvertibleFusionLib.training.validation import Images, Measurement, measure, padded, quick_check
 
 
@@ -57,7 +61,9 @@ class Recipe:
 
 def recipe_for(configuration: TrainingConfiguration) -> Recipe:
     """The recipe of the configured network."""
-    return RECIPES[type(configuration.network)]
+    recipe, loss = RECIPES[type(configuration.network)], configuration.loss
+    learns_to_do_without = isinstance(loss, GANLoss) and loss.input_dropout > 0
+    return replace(recipe, measure=measure_every_choice) if learns_to_do_without else recipe
 
 
 def slices_to_check(patients: Sequence[PatientSlices], count: int) -> list[Images]:

@@ -14,7 +14,7 @@ from lightning_fabric import Fabric
 
 from InvertibleFusionLib.errors import ConfigurationError, InferenceError, OutputError
 from InvertibleFusionLib.models.card import ModelCard
-from InvertibleFusionLib.models.model_file import read_model, save_model
+from InvertibleFusionLib.models.model_file import as_stored, read_model, save_model
 from InvertibleFusionLib.training.configuration import TrainingConfiguration, require_same_run
 from InvertibleFusionLib.training.curves import Curves, recording
 from InvertibleFusionLib.training.data import (
@@ -254,6 +254,7 @@ def _finish(run: _Run, stocks: list[Stock], unseen: list[PatientSlices], out: Pa
     if configuration.keep == "best":
         steps = load_state(run.folder / "best.safetensors", objective, {}).step
     network: Any = objective.trained.eval().requires_grad_(False).cpu()
+    network.load_state_dict({n: as_stored(value, configuration.stored) for n, value in network.state_dict().items()})
     measurement = run.recipe.measure(
         network, unseen, configuration.channels, scaling_in_words(configuration.validation)
     )
@@ -261,7 +262,7 @@ def _finish(run: _Run, stocks: list[Stock], unseen: list[PatientSlices], out: Pa
         measurement = with_references(measurement, configuration, stocks, unseen)
     write_rows(measurement, run.folder / "slices.csv")
     card = card_of_run(configuration, run.recipe, steps, measurement.summaries(), run.position.sessions)
-    save_model(network, card, out)
+    save_model(network, card, out, configuration.stored)
     return card
 
 

@@ -56,12 +56,12 @@ def _row(study: PatientSlices, number: int, targets: Sequence[str], references: 
 
 
 def _pairs(stock: Stock, sources: int) -> Pairs:
-    """Sources and targets of slices of all studies."""
+    """Sources and targets of slices of all studies that lack no contrast."""
     pairs = []
     for study in stock.everyone():
         kept = np.linspace(0, len(study.images) - 1, min(len(study.images), FITTED_SLICES)).round().astype(int)
         images = [np.asarray(study.images[number]) for number in np.unique(kept)]
-        pairs += [(image[:sources], image[sources:]) for image in images]
+        pairs += [(image[:sources], image[sources:]) for image in images if not np.isnan(image).any()]
     return pairs
 
 

@@ -1,6 +1,7 @@
 """Measuring a synthesis model on patients that it has not seen, with the sources themselves beside it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from InvertibleFusionLib.metrics.reference_quality import (
     peak_signal_to_noise_ratio,
 )
 from InvertibleFusionLib.metrics.structural_similarity import WINDOW
-from InvertibleFusionLib.models.model import InvertibleSynthesisNetwork, SynthesisNetwork
+from InvertibleFusionLib.models.model import InvertibleSynthesisNetwork, SubsetSynthesisNetwork, SynthesisNetwork
 from InvertibleFusionLib.models.synthesis_figures import PEAK, copied, synthetic
 from InvertibleFusionLib.training.data import PatientSlices
 from InvertibleFusionLib.training.validation import Images, Measurement, Row, padded
@@ -61,6 +62,40 @@ def measure_synthesis(
             rows.append((patient.patient, number, _row(network, np.asarray(images), contrasts, lesion)))
     names = ", ".join(dict.fromkeys(patient.patient for patient in patients))
     return Measurement(rows, {}, f"{names}: {len(rows)} axial slices, {scaling}")
+
+
+def measure_every_choice(
+    network: SubsetSynthesisNetwork, patients: Sequence[PatientSlices], contrasts: Sequence[str], scaling: str
+) -> Measurement:
+    """``measure_synthesis``, and the same of the target made from every smaller choice of the sources.
+
+    Args:
+        network: in evaluation mode, of one target.
+        patients: slices in [0, 1], sources and then the target.
+        contrasts: names of the channels, in that order.
+        scaling: of the slices, in words.
+    """
+    measured = measure_synthesis(network, patients, contrasts, scaling)
+    slices = ((patient, number) for patient in patients for number in range(len(patient.images)))
+    for (patient, number), (_, _, row) in zip(slices, measured.rows, strict=True):
+        lesion = None if patient.mask is None else patient.mask[number]
+        for name, image, target in _by_choice(network, np.asarray(patient.images[number]), contrasts):
+            row |= quality(name, image, target, lesion)
+    return measured
+
+
+def _by_choice(
+    network: SubsetSynthesisNetwork, images: Images, contrasts: Sequence[str]
+) -> Iterator[tuple[str, Image, Image]]:
+    """For every choice that lacks a source its name, the image made from it, and the target."""
+    count, (rows, columns) = len(network.inputs), images.shape[1:]
+    for kept in range(count - 1, 0, -1):
+        for chosen in combinations(range(count), kept):
+            present = torch.tensor([[number in chosen for number in range(count)]])
+            with torch.inference_mode():
+                made = network.inspect(padded(images[:count], network), present).image
+            given = " + ".join(contrasts[number] for number in chosen)
+            yield f"{synthetic(contrasts[count])} from {given}", _plain(made)[0, :rows, :columns], images[count]
 
 
 def _row(network: SynthesisNetwork, images: Images, contrasts: Sequence[str], lesion: NDArray[np.bool_] | None) -> Row:

@@ -56,6 +56,26 @@ def test_a_model_comes_back_as_it_was(model_file: Path) -> None:
     assert list(model_file.parent.iterdir()) == [model_file]
 
 
+def test_half_precision_halves_the_file_and_is_read_as_float32(model_file: Path, tmp_path: Path) -> None:
+    """Rounded to eleven bits; the permutations, whole numbers, are as before."""
+    half = tmp_path / "half.safetensors"
+    save_model(FusionINN(PRESETS["default"], seed=4), card(), half, "float16")
+    whole, rounded = read_model(model_file).network.state_dict(), read_model(half).network.state_dict()
+    for name, value in whole.items():
+        assert rounded[name].dtype == value.dtype
+        if value.is_floating_point():
+            torch.testing.assert_close(rounded[name], value, rtol=2**-11, atol=2**-25)
+        else:
+            assert torch.equal(rounded[name], value)
+    bytes_of = [sum(t.nbytes for t in load_file(path).values() if t.is_floating_point()) for path in (model_file, half)]
+    assert bytes_of[0] == 2 * bytes_of[1]
+    damaged = bytearray(half.read_bytes())
+    damaged[-1] ^= 1
+    half.write_bytes(damaged)
+    with pytest.raises(ModelFileError, match="digest"):
+        read_model(half)
+
+
 @pytest.mark.parametrize("keep", [0, 1, 7, 100, 3000, -1])
 def test_a_cut_model_file_is_refused(model_file: Path, keep: int) -> None:
     model_file.write_bytes(model_file.read_bytes()[:keep])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from safetensors.torch import load_file
 from torch import Tensor
 
 from InvertibleFusionLib import Volume, load_model, synthesize
@@ -16,7 +17,11 @@ from InvertibleFusionLib.training.configuration import TrainingConfiguration
 from InvertibleFusionLib.training.data import DataSource, PatientSlices
 from InvertibleFusionLib.training.gan_objective import GANLoss, GANObjective
 from InvertibleFusionLib.training.ivan_objective import IvanLoss, IvanObjective
-from InvertibleFusionLib.training.synthesis_validation import measure_synthesis, quick_synthesis_check
+from InvertibleFusionLib.training.synthesis_validation import (
+    measure_every_choice,
+    measure_synthesis,
+    quick_synthesis_check,
+)
 
 
 def batch(channels: int, count: int = 2) -> dict[str, Tensor]:
@@ -146,6 +151,25 @@ def test_synthesis_is_measured_beside_its_sources_and_backwards_by_two_names() -
     assert 0 < quick_synthesis_check(network, list(images))["score"] < 30
 
 
+def test_a_network_that_does_without_inputs_is_measured_from_every_choice_of_them() -> None:
+    generator = np.random.default_rng(0)
+    images = generator.random((2, 4, 17, 16)).astype(np.float32)
+    lesion = np.zeros((2, 17, 16), bool)
+    lesion[1, 5:9, 5:9] = True
+    network = DisentangledGenerator(DisentangledGANConfiguration(3, base_channels=2, residual_blocks=1)).eval()
+    contrasts = ["T1", "T2", "T1Gd", "FLAIR"]
+    rows = measure_every_choice(network, [PatientSlices("one", images, lesion)], contrasts, "as made").rows
+    for number, (_, _, row) in enumerate(rows):
+        for chosen in ([0], [1], [2], [0, 1], [0, 2], [1, 2]):
+            present = torch.tensor([[place in chosen for place in range(3)]])
+            with torch.inference_mode():
+                made = network(torch.from_numpy(images[[number], :3]), present)[0, 0].numpy()
+            name = f"synthetic FLAIR from {' + '.join(contrasts[place] for place in chosen)}: PSNR"
+            assert row[name] == pytest.approx(-10 * np.log10(np.mean((made - images[number, 3]) ** 2)), rel=1e-5)
+            assert (f"{name} inside the lesion" in row) == (number == 1)
+        assert "synthetic FLAIR: PSNR" in row
+
+
 @pytest.mark.parametrize(
     ("network", "loss"),
     [
@@ -181,12 +205,17 @@ def test_the_command_trains_a_model_that_synthesizes(
         "steps": 2,
         "batch_size": 2,
         "threads": 1,
+        "stored": "float16",
     }
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(described))
     out = tmp_path / "tiny.safetensors"
     assert main(["train", str(tmp_path / "tiny.yaml"), "--out", str(out), "--data_folder", str(tmp_path)]) == 0
     assert "synthetic FLAIR: PSNR" in capsys.readouterr().out
     model = load_model(out)
+    assert model.card.training["settings"]["stored"] == "float16"
+    assert {weights.dtype for weights in load_file(out).values() if weights.is_floating_point()} == {torch.float16}
+    every_choice = "input_dropout" in loss
+    assert any("from T2: PSNR" in metric["name"] for metric in model.card.metrics) == every_choice
     assert (model.card.inputs, model.card.outputs) == (["T1", "T2"], ["FLAIR"])
     sources = [Volume.read(tmp_path / "two" / f"{name}.nii.gz") for name in ("T1", "T2")]
     made = synthesize(model, sources)
