@@ -1,22 +1,47 @@
 """The user's choices as the library takes them."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from InvertibleFusionLib.models.card import ModelCard
+from InvertibleFusionLib.models.card_in_words import input_dropout
 from InvertibleFusionPanel.parameters import Task, Way, WriteInto
 
 SOURCES = ("firstSource", "secondSource", "thirdSource", "fourthSource")
 
 
-def chosenSources(parameters: Any, card: ModelCard | None) -> list[Any]:
-    """As many nodes as the model takes (two where none is chosen), None where nothing is chosen."""
-    count = 2 if card is None else min(len(card.inputs), len(SOURCES))
-    return [getattr(parameters, name) for name in SOURCES[:count]]
+@dataclass(frozen=True)
+class Sources:
+    """The chosen sources as a run takes them.
+
+    Attributes:
+        nodes: in the order of the model's inputs; None where one is still to be chosen.
+        reference: number from 0 of the one whose grid is taken; the first one where the chosen one is not used.
+        given: the inputs of the model that they are, where it does without the others; None where none is left out.
+        inspectable: whether the model shows on what grounds it makes its images.
+    """
+
+    nodes: list[Any]
+    reference: int
+    given: tuple[str, ...] | None = None
+    inspectable: bool = False
 
 
-def referenceNumber(parameters: Any, count: int) -> int:
-    """Number from 0 of the source whose grid is taken; the first one where the chosen one is not used."""
-    return parameters.reference.value if parameters.reference.value < count else 0
+def sourcesOf(parameters: Any, card: ModelCard | None) -> Sources:
+    """The chosen sources; a model that learnt to do without some of its inputs gets those that are chosen."""
+    nodes = _chosen(parameters, card)
+    reference = parameters.reference.value if parameters.reference.value < len(nodes) else 0
+    there = [number for number, node in enumerate(nodes) if node is not None]
+    if card is None or not 0 < len(there) < len(nodes) or input_dropout(card) == 0:
+        return Sources(nodes, reference, inspectable=showsGrounds(card))
+    number = there.index(reference) if reference in there else 0
+    given = tuple(card.inputs[each] for each in there)
+    return Sources([nodes[each] for each in there], number, given, showsGrounds(card))
+
+
+def showsGrounds(card: ModelCard | None) -> bool:
+    """Whether a model has a pseudo-target and statistics of AdaIN to show."""
+    return card is not None and card.architecture == "disentangled-gan"
 
 
 def goesBack(parameters: Any) -> bool:
@@ -38,18 +63,20 @@ def settings(parameters: Any) -> Any:
     return Settings(parameters.device, parameters.precision.value, parameters.batchSize or None)
 
 
-def forward(parameters: Any, count: int, first: int | None) -> Any:
+def forward(parameters: Any, sources: Sources, first: int | None) -> Any:
     """How to fuse or synthesize."""
     from InvertibleFusionLib.mrml.runs import Forward
 
     return Forward(
-        reference=referenceNumber(parameters, count),
+        reference=sources.reference,
         resample=parameters.resample,
         axis=parameters.axis.value,
         certify=parameters.certify and parameters.task is Task.FUSE,
         settings=settings(parameters),
         first=first,
         latent=parameters.keepLatent,
+        given=sources.given,
+        inspect=parameters.wantGrounds and sources.inspectable,
         into=_into(parameters),
     )
 
@@ -69,6 +96,12 @@ def backward(parameters: Any, first: int | None) -> Any:
         kinds=wantedKinds(parameters),
         into=_into(parameters),
     )
+
+
+def _chosen(parameters: Any, card: ModelCard | None) -> list[Any]:
+    """As many nodes as the model takes (two where none is chosen), None where nothing is chosen."""
+    count = 2 if card is None else min(len(card.inputs), len(SOURCES))
+    return [getattr(parameters, name) for name in SOURCES[:count]]
 
 
 def _into(parameters: Any) -> dict[str, Any]:

@@ -116,7 +116,7 @@ class LivePreview(VTKObservationMixin):
     def keyOf(self, parameters: Any) -> tuple[Any, ...]:
         """What a fused slice follows from: two of the same choices are equal; the sources must be chosen."""
         offered = self._logic.chosenModel(parameters)
-        nodes = choices.chosenSources(parameters, offered.card)
+        nodes = choices.sourcesOf(parameters, offered.card).nodes
         return offered.key, _state(parameters), *(_stateOf(node) for node in nodes)
 
     def _prepare(self) -> None:
@@ -137,12 +137,13 @@ class LivePreview(VTKObservationMixin):
         if key == self._key and self._shown is not None and self._shown.node.GetScene() is not None:
             return
         offered = self._logic.chosenModel(parameters)
-        nodes = choices.chosenSources(parameters, offered.card)
+        chosen = choices.sourcesOf(parameters, offered.card)
+        nodes = chosen.nodes
         from InvertibleFusionLib.inference.preview import FusionPreview  # brings torch with it
 
         self._key, self._preview = None, None
         sources = sources_from_nodes(nodes)
-        way = choices.forward(parameters, len(nodes), None)
+        way = choices.forward(parameters, chosen, None)
         self._preview = FusionPreview(
             self._logic.load(offered.key),
             sources.volumes,

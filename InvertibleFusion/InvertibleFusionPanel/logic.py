@@ -61,8 +61,8 @@ class PanelLogic:
         scene = slicer.mrmlScene
         if parameters.task is Task.DECOMPOSE:
             return runs.decompose_node(scene, model, parameters.result, choices.backward(parameters, first))
-        nodes = choices.chosenSources(parameters, offered.card)
-        way = choices.forward(parameters, len(nodes), first)
+        sources = choices.sourcesOf(parameters, offered.card)
+        nodes, way = sources.nodes, choices.forward(parameters, sources, first)
         if parameters.task is Task.SYNTHESIZE:
             return runs.synthesize_nodes(scene, model, nodes, way)
         if choices.goesBack(parameters):
@@ -88,8 +88,8 @@ class PanelLogic:
     def inputStatus(self, parameters: Any) -> InputStatus:
         """Whether the chosen sources can be taken together, in words."""
         offered = self.chosenModel(parameters)
-        nodes = choices.chosenSources(parameters, None if offered is None else offered.card)
-        return input_status(nodes, choices.referenceNumber(parameters, len(nodes)), parameters.resample)
+        sources = choices.sourcesOf(parameters, None if offered is None else offered.card)
+        return input_status(sources.nodes, sources.reference, parameters.resample)
 
     def offered(self, parameters: Any) -> list[OfferedModel]:
         """The models that fit the task."""
@@ -122,8 +122,8 @@ class PanelLogic:
             nodes, reference = [parameters.result], 0
         else:
             offered = self.chosenModel(parameters)
-            nodes = choices.chosenSources(parameters, None if offered is None else offered.card)
-            reference = choices.referenceNumber(parameters, len(nodes))
+            sources = choices.sourcesOf(parameters, None if offered is None else offered.card)
+            nodes, reference = sources.nodes, sources.reference
         placed = stack_of_results(nodes, reference, parameters.axis.value)
         if not views or placed is None:
             return None

@@ -193,9 +193,9 @@ class Panel(VTKObservationMixin):
         if self._parameters.task is not Task.DECOMPOSE:
             status = self._logic.inputStatus(self._parameters)
             visibility.say(self._ui.inputStatusLabel, status.sentence)
-            chosen = choices.chosenSources(self._parameters, card)
-            if card is not None and all(chosen):
-                warning = contrast_warning(card, [node.GetName() for node in chosen])
+            chosen = choices.sourcesOf(self._parameters, card)
+            if card is not None and all(chosen.nodes):
+                warning = contrast_warning(card, [node.GetName() for node in chosen.nodes], chosen.given)
         visibility.say(self._ui.modelWarningLabel, warning)
 
     def _updateApply(self) -> None:
@@ -232,9 +232,8 @@ class Panel(VTKObservationMixin):
         self._preview.stop()
         if parameters.task is not Task.DECOMPOSE:
             self._keyOfRun = self._preview.keyOf(parameters)  # now: the user may choose otherwise during the run
-            nodes = choices.chosenSources(parameters, self._chosenCard())
-            reference = choices.referenceNumber(parameters, len(nodes))
-            self._preview.beginRun(nodes, reference, parameters.axis.value, _("under way"))
+            sources = choices.sourcesOf(parameters, self._chosenCard())
+            self._preview.beginRun(sources.nodes, sources.reference, parameters.axis.value, _("under way"))
 
     def _onProgress(self, done: int, total: int, said: str) -> None:
         bar = self._ui.progressBar
@@ -275,7 +274,7 @@ class Panel(VTKObservationMixin):
                 return family_of(parameters.result)
         except InvertibleFusionError as error:
             self._say(str(error))
-        nodes = choices.chosenSources(parameters, self._chosenCard())
+        nodes = choices.sourcesOf(parameters, self._chosenCard()).nodes
         return Family(sources={number: node for number, node in enumerate(nodes, 1) if node is not None})
 
     def _record(self) -> dict[str, Any] | None:

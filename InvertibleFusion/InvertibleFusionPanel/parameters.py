@@ -109,7 +109,7 @@ class InvertibleFusionParameterNode:
     task, way: what to do.
     model: a shipped model's name or the path of a model file; empty for the one that fits best.
     result: the fused or synthetic image that is shown, taken apart or updated.
-    keepLatent, wantDecomposed, wantDifference, wantSpread: which results.
+    keepLatent, wantDecomposed, wantDifference, wantSpread, wantGrounds: which results.
     writeInto: new nodes, or those of ``result``.
     livePreview: fuse the slice that is looked at before any run.
     device, precision, batchSize (0: automatic), axis, samples, seed, certify: see the library's ``Settings``.
@@ -129,6 +129,7 @@ class InvertibleFusionParameterNode:
     wantDecomposed: bool = True
     wantDifference: bool = False
     wantSpread: bool = False
+    wantGrounds: bool = False
     writeInto: WriteInto = WriteInto.NEW
     livePreview: bool = False
     device: Annotated[str, Choice(DEVICES)] = "auto"

@@ -56,12 +56,14 @@ def slowRun(logic: Any, parameters: Any) -> SlowRun:
     model, back = model_path(offered.key), choices.backward(parameters, None)
     if task is Task.DECOMPOSE:
         return _backward(model, back, parameters.result)
-    nodes = choices.chosenSources(parameters, offered.card)
-    way = choices.forward(parameters, len(nodes), None)
+    chosen = choices.sourcesOf(parameters, offered.card)
+    nodes, way = chosen.nodes, choices.forward(parameters, chosen, None)
     sources = sources_from_nodes(nodes)
     options: dict[str, Any] = {"reference": way.reference, "resample": way.resample, "axis": way.axis}
     if task is Task.FUSE:
         options["certify"] = way.certify
+    else:
+        options |= {"given": way.given, "inspect": way.inspect}
 
     def finish(folder: Path) -> dict[str, Any]:
         for node in nodes:
@@ -90,6 +92,7 @@ def _backward(model: Path, way: Any, fused: Any) -> SlowRun:
 def _putForward(folder: Path, sources: Any, way: Any, task: Task) -> dict[str, Any]:
     from InvertibleFusionLib.inference.fusion import Fusion
     from InvertibleFusionLib.inference.synthesis import Synthesis
+    from InvertibleFusionLib.inference.synthesis_grounds import STATISTICS_FILE, SynthesisGrounds, read_statistics
     from InvertibleFusionLib.mrml import runs
 
     kept = _read(folder / "latent.nrrd") if (folder / "latent.nrrd").is_file() else None
@@ -97,7 +100,12 @@ def _putForward(folder: Path, sources: Any, way: Any, task: Task) -> dict[str, A
         image = _read(folder / "fused.nrrd")
         return runs.put_fusion(slicer.mrmlScene, Fusion(image, kept, _record(image)), sources, way)
     images = sorted((_read(path) for path in folder.glob("synthetic-*.nrrd")), key=lambda each: _number(each, "output"))
-    return runs.put_synthesis(slicer.mrmlScene, Synthesis(tuple(images), kept, _record(images[0])), sources, way)
+    mixture, grounds = None, None
+    if way.inspect:
+        mixture = _read(folder / "pseudo-target.nrrd")
+        grounds = SynthesisGrounds(mixture.array, read_statistics(folder / STATISTICS_FILE))
+    synthesis = Synthesis(tuple(images), kept, _record(images[0]), mixture, grounds)
+    return runs.put_synthesis(slicer.mrmlScene, synthesis, sources, way)
 
 
 def _decomposition(folder: Path) -> Any:

@@ -2,8 +2,17 @@
 
 from typing import Any
 
+from slicer.i18n import tr as _
+
+from InvertibleFusionPanel.choices import showsGrounds
 from InvertibleFusionPanel.parameters import Task, Way
 
+SOURCE_LABELS = (
+    ("firstSourceLabel", _("First source")),
+    ("secondSourceLabel", _("Second source")),
+    ("thirdSourceLabel", _("Third source")),
+    ("fourthSourceLabel", _("Fourth source")),
+)
 SOURCE_WIDGETS = (
     ("thirdSourceLabel", "thirdSourceSelector"),
     ("fourthSourceLabel", "fourthSourceSelector"),
@@ -33,10 +42,14 @@ def arrange(ui: Any, parameters: Any, card: Any) -> None:
     for name in ("secondSourceLabel", "secondSourceSelector"):
         getattr(ui, name).visible = sources > 1
     back = task is not Task.SYNTHESIZE
+    inputs = () if back or card is None else card.inputs
+    for number, (name, text) in enumerate(SOURCE_LABELS):
+        getattr(ui, name).text = f"{text}, {inputs[number]}:" if number < len(inputs) else f"{text}:"
     for name in ("wayLabel", "wayComboBox", "decomposedCheckBox", "differenceCheckBox", "spreadCheckBox"):
         getattr(ui, name).visible = back
     ui.spreadCheckBox.enabled = alone
     ui.latentCheckBox.visible = task is not Task.DECOMPOSE
+    ui.groundsCheckBox.visible = task is Task.SYNTHESIZE and showsGrounds(card)
     ui.livePreviewCheckBox.visible = task is Task.FUSE
     for name in ("samplesLabel", "samplesSpinBox", "seedLabel", "seedSpinBox"):
         getattr(ui, name).enabled = back and alone

@@ -7,8 +7,6 @@ from jsonargparse import ArgumentParser, Namespace
 from InvertibleFusionLib.commands.sources import add_source_arguments, read_source, say_sources, say_written
 from InvertibleFusionLib.commands.terminal import Progress
 
-ADAIN = "adain-statistics.csv"
-
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Describe the options."""
@@ -34,6 +32,7 @@ def run(options: Namespace, _: ArgumentParser) -> None:
     """Synthesize and write every synthetic image, and the latent of a network that runs backwards."""
     from InvertibleFusionLib.inference.plan import Settings
     from InvertibleFusionLib.inference.synthesis import synthesize
+    from InvertibleFusionLib.inference.synthesis_grounds import STATISTICS_FILE
     from InvertibleFusionLib.models.shipped import load_model
     from InvertibleFusionLib.volumes.writing import staged, write_into_stage
 
@@ -56,7 +55,7 @@ def run(options: Namespace, _: ArgumentParser) -> None:
         for name, volume in volumes.items():
             write_into_stage(volume, stage / f"{name}.nrrd")
         if synthesis.grounds is not None:
-            synthesis.grounds.write_statistics(stage / ADAIN)
+            synthesis.grounds.write_statistics(stage / STATISTICS_FILE)
     say_sources(synthesis.record)
     print("Synthetic: a network made it, no scanner. What is rare, such as a small lesion, may be missing or made up.")
-    say_written(options.out, [*(f"{name}.nrrd" for name in volumes), *([ADAIN] if options.inspect else [])])
+    say_written(options.out, [*(f"{name}.nrrd" for name in volumes), *([STATISTICS_FILE] if options.inspect else [])])

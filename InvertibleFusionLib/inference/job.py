@@ -20,6 +20,7 @@ from InvertibleFusionLib.inference.fusion import fuse
 from InvertibleFusionLib.inference.plan import Settings
 from InvertibleFusionLib.inference.slice_engine import FinishedSlice, OnSlice
 from InvertibleFusionLib.inference.synthesis import synthesize
+from InvertibleFusionLib.inference.synthesis_grounds import STATISTICS_FILE
 from InvertibleFusionLib.models.shipped import load_model
 from InvertibleFusionLib.volumes.volume import Volume
 from InvertibleFusionLib.volumes.writing import staged, write_into_stage
@@ -72,7 +73,10 @@ def do(job: Job, on_slice: OnSlice | None = None) -> None:
         if job.task == "fuse":
             results = fuse(model, volumes, **how).named_volumes()
         elif job.task == "synthesize":
-            results = synthesize(model, volumes, **how).named_volumes()
+            synthesis = synthesize(model, volumes, **how)
+            results = synthesis.named_volumes()
+            if synthesis.grounds is not None:
+                synthesis.grounds.write_statistics(stage / STATISTICS_FILE)
         else:
             latent = None if job.latent is None else Volume.read(job.latent)
             results = decompose(model, volumes, latent=latent, **how).named_volumes()

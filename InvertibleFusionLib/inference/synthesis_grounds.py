@@ -14,6 +14,7 @@ from InvertibleFusionLib.inference.slice_engine import Outputs
 from InvertibleFusionLib.models.model import SubsetSynthesisNetwork
 from InvertibleFusionLib.volumes.slices import SliceStack
 
+STATISTICS_FILE = "adain-statistics.csv"
 STATISTICS = ("slice", "layer", "channel", "mean", "standard deviation")
 
 
@@ -38,6 +39,13 @@ class SynthesisGrounds:
             for place in np.ndindex(slices, layers, channels):
                 mean, deviation = self.statistics[place[0], :, place[1], place[2]]
                 writer.writerow([*place, f"{mean:.6g}", f"{deviation:.6g}"])
+
+
+def read_statistics(path: Path) -> NDArray[np.float32]:
+    """What ``write_statistics`` has written, (slices, 2, layers, channels)."""
+    rows = np.loadtxt(path, delimiter=",", skiprows=1, ndmin=2)
+    shape = rows[:, :3].max(axis=0).astype(int) + 1
+    return rows[:, 3:].reshape(*shape, 2).transpose(0, 3, 1, 2).astype(np.float32)
 
 
 class GroundsBeingFilled:

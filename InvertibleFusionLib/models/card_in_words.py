@@ -38,20 +38,27 @@ def _of_the_model(card: ModelCard, metric: dict[str, Any]) -> bool:
     return card.task == "fusion" or str(metric["name"]).startswith(synthetic(""))
 
 
-def contrast_warning(card: ModelCard, names: Sequence[str]) -> str:
+def contrast_warning(card: ModelCard, names: Sequence[str], given: Sequence[str] | None = None) -> str:
     """A sentence where the sources do not go by the names of the contrasts that the model was trained on; else empty.
+
+    So is one where inputs are left out.
 
     Args:
         card: of the model.
         names: of the chosen sources, in their order. A longer name that has the contrast among its words will do.
+        given: the inputs that they are, where the model does without the others; None for all of them.
     """
-    if len(names) == len(card.inputs) and all(map(_is_contrast, names, card.inputs)):
-        return ""
-    known, given = " + ".join(card.inputs), " + ".join(names)
-    trained = f"{card.name} was trained on {known}, in this order; the sources are called {given}."
+    inputs = card.inputs if given is None else given
+    left_out = [name for name in card.inputs if name not in inputs]
+    without = f"{card.name} learnt to do without {' + '.join(left_out)}, less well." if left_out else ""
+    if len(names) == len(inputs) and all(map(_is_contrast, names, inputs)):
+        return without
+    trained = (
+        f"{card.name} was trained on {' + '.join(inputs)}, in this order; the sources are called {' + '.join(names)}."
+    )
     if card.task == "fusion":
         return f"{trained} They come back exactly all the same, but the fused image may be less good."
-    return f"{trained} From other contrasts the synthetic image may show what is not there."
+    return f"{trained} From other contrasts the synthetic image may show what is not there. {without}".rstrip()
 
 
 def input_dropout(card: ModelCard) -> float:

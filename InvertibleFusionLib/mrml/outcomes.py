@@ -28,8 +28,8 @@ class Outcome:
     """One result that can become a node.
 
     Attributes:
-        key: "fused", "latent"; "synthetic-1" and so on, by the output's number; "exact-1", "mean-1", "round-trip-1",
-            "from-target-1", "spread-1", "difference-1" and so on, by the source's number.
+        key: "fused", "latent", "pseudo-target"; "synthetic-1" and so on, by the output's number; "exact-1", "mean-1",
+            "round-trip-1", "from-target-1", "spread-1", "difference-1" and so on, by the source's number.
         volume: its voxels; its record is the node's.
         look: of the node.
     """
@@ -59,19 +59,19 @@ def fusion_outcomes(fusion: "Fusion", sources: SceneSources) -> list[Outcome]:
 
 
 def synthesis_outcomes(synthesis: "Synthesis", sources: SceneSources) -> list[Outcome]:
-    """Every synthetic image, and the latent of a network that runs backwards.
+    """Every synthetic image, the latent of a network that runs backwards, and the pseudo-target where it was wanted.
 
     A PET image in grey is shown in the colours of PET; one in colour has its colours already.
     """
     shown = [Look.of_node(node).to_json() for node in sources.nodes]
     volumes = {f"synthetic-{number}": volume for number, volume in enumerate(synthesis.images, 1)}
-    if synthesis.latent is not None:
-        volumes["latent"] = synthesis.latent
+    more = {"latent": synthesis.latent, "pseudo-target": synthesis.pseudo_target}
+    volumes |= {key: volume for key, volume in more.items() if volume is not None}
     outcomes = []
     for key, volume in volumes.items():
         record = dict(volume.record or {})
         record["sources"] = [{**source, SHOWN: look} for source, look in zip(record["sources"], shown, strict=True)]
-        grey_pet = key != "latent" and volume.components == 1 and is_positron_emission(volume.name)
+        grey_pet = key not in more and volume.components == 1 and is_positron_emission(volume.name)
         look = Look(1.0, 0.5, PET) if grey_pet else Look()
         outcomes.append(Outcome(key, replace(volume, record=record), look))
     return outcomes

@@ -23,6 +23,7 @@ from InvertibleFusionLib.mrml.outcomes import (
 )
 from InvertibleFusionLib.mrml.results import Place, put_results
 from InvertibleFusionLib.mrml.scene import require_in_scene
+from InvertibleFusionLib.mrml.statistics_table import put_statistics
 from InvertibleFusionLib.mrml.views import family_of
 from InvertibleFusionLib.mrml.volumes import SceneSources, images_from_nodes, sources_from_nodes
 from InvertibleFusionLib.volumes.slices import Axis
@@ -43,6 +44,8 @@ class Forward:
         settings: device and so on.
         first: slice that is wanted before the others; None for the middle one.
         latent: whether the latent is kept, too.
+        given: of each source the model's input that it is, where a synthesis does without the others.
+        inspect: whether a synthesis shows its pseudo-target and the statistics of AdaIN, too.
         into: by the outcome's key, the node to fill instead of making one.
     """
 
@@ -53,6 +56,8 @@ class Forward:
     settings: Settings = field(default_factory=Settings)
     first: int | None = None
     latent: bool = True
+    given: tuple[str, ...] | None = None
+    inspect: bool = False
     into: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -111,6 +116,8 @@ def put_fusion(scene: Any, fusion: Fusion, sources: SceneSources, way: Forward) 
 def synthesize_nodes(scene: Any, model: Model, nodes: Sequence[Any], way: Forward) -> Run:
     """Synthesize from volume nodes: a node for every synthetic image, and one for the latent where there is one.
 
+    Where the grounds are wanted, too, the pseudo-target is one more volume and the statistics of AdaIN are a table.
+
     Raises:
         InvertibleFusionError: as ``synthesize_slices``, ``sources_from_nodes`` and ``put_results``; SceneError when a
             source is deleted or the scene closed meanwhile.
@@ -124,6 +131,8 @@ def synthesize_nodes(scene: Any, model: Model, nodes: Sequence[Any], way: Forwar
         axis=way.axis,
         settings=way.settings,
         first=way.first,
+        given=way.given,
+        inspect=way.inspect,
     )
     synthesis = yield from _watched(run, scene, nodes)
     return put_synthesis(scene, synthesis, sources, way)
@@ -131,7 +140,10 @@ def synthesize_nodes(scene: Any, model: Model, nodes: Sequence[Any], way: Forwar
 
 def put_synthesis(scene: Any, synthesis: Synthesis, sources: SceneSources, way: Forward) -> dict[str, Any]:
     """A synthesis' nodes, wherever it was computed."""
-    return _put_forward(scene, synthesis_outcomes(synthesis, sources), sources, way)
+    nodes = _put_forward(scene, synthesis_outcomes(synthesis, sources), sources, way)
+    if synthesis.grounds is not None:
+        nodes["adain-statistics"] = put_statistics(scene, synthesis.grounds.statistics, nodes["synthetic-1"])
+    return nodes
 
 
 def decompose_node(scene: Any, model: Model, fused: Any, way: Backward) -> Run:
@@ -197,7 +209,7 @@ def kind_of(key: str) -> str:
 def nodes_to_update(fused: Any) -> dict[str, Any]:
     """The nodes of an earlier result by the keys under which a new run of the same kind fills them."""
     family = family_of(fused)
-    nodes = {"fused": fused, "synthetic-1": fused, "latent": family.latent}
+    nodes = {"fused": fused, "synthetic-1": fused, "latent": family.latent, "pseudo-target": family.pseudo_target}
     nodes |= {f"synthetic-{number}": node for number, node in family.further.items()}
     for number, node in family.decomposed.items():
         nodes |= {f"{kind}-{number}": node for kind in ("exact", "mean", "round-trip", "from-target")}

@@ -49,6 +49,7 @@ class Family:
         differences: nodes by number.
         spreads: nodes by number.
         further: the other images of a synthesis, by the output's number.
+        pseudo_target: of a feature-disentanglement GAN; node, or None.
     """
 
     fused: Any = None
@@ -58,6 +59,7 @@ class Family:
     differences: Mapping[int, Any] = field(default_factory=dict)
     spreads: Mapping[int, Any] = field(default_factory=dict)
     further: Mapping[int, Any] = field(default_factory=dict)
+    pseudo_target: Any = None
 
     @property
     def images(self) -> list[Any]:
@@ -100,12 +102,15 @@ def family_of(fused: Any) -> Family:
     count = len((record_of(fused) or {}).get("sources", []))
     sources = {number: fused.GetNodeReference(SOURCE.format(number=number)) for number in range(1, count + 1)}
     found: dict[str, dict[int, Any]] = {kind: {} for kind in ("decomposed", "difference", "spread", "synthetic")}
+    pseudo_target = None
     for node in nodes_of_class(fused.GetScene(), "vtkMRMLScalarVolumeNode"):
         if node.GetNodeReference(FUSED) is not fused:
             continue
         result = (record_of(node) or {}).get("result", {})
         kind = "decomposed" if result.get("kind") in DECOMPOSED_KINDS else result.get("kind")
-        if kind in found:
+        if kind == "pseudo-target":
+            pseudo_target = node
+        elif kind in found:
             found[kind][int(result["output" if kind == "synthetic" else "source"])] = node
     return Family(
         fused,
@@ -115,6 +120,7 @@ def family_of(fused: Any) -> Family:
         found["difference"],
         found["spread"],
         found["synthetic"],
+        pseudo_target,
     )
 
 

@@ -47,3 +47,24 @@ def synthesis_model(folder: Path, inputs: list[str], outputs: list[str]) -> Path
     )
     save_model(network, card, folder / "tiny.safetensors")
     return folder / "tiny.safetensors"
+
+
+def model_that_does_without(folder: Path, inputs: list[str], output: str) -> Path:
+    """The file of an untrained feature-disentanglement GAN whose card says that it learnt to do without inputs."""
+    from InvertibleFusionLib.models.card import ModelCard
+    from InvertibleFusionLib.models.disentangled_gan import DisentangledGANConfiguration, DisentangledGenerator
+    from InvertibleFusionLib.models.model_file import save_model
+
+    network = DisentangledGenerator(DisentangledGANConfiguration(len(inputs), base_channels=2, residual_blocks=1), 1)
+    card = ModelCard(
+        name="tiny-gan",
+        architecture="disentangled-gan",
+        configuration=network.configuration.to_json(),
+        task="synthesis",
+        inputs=inputs,
+        outputs=[output],
+        intensity={"method": "window", "lower": 0.0, "upper": 1000.0},
+        training={"settings": {"loss": {"input_dropout": 0.3}}},
+    )
+    save_model(network, card, folder / "tiny-gan.safetensors")
+    return folder / "tiny-gan.safetensors"
