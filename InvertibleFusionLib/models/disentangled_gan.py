@@ -188,7 +188,7 @@ class DisentangledGenerator(nn.Module):
         pseudo_target = self.local_adaptive_fusion(sources, present)
         mean, deviation = self.specific_encoder(self._as_seen(pseudo_target))
         seen = self._as_seen(sources)
-        shared = [encoder(seen[:, [number]]) for number, encoder in enumerate(self.shared_encoders)]
+        shared = [self._shared_features(seen, number, present) for number in range(self.sources)]
         decoded = self.decoder(self.cat_conv(shared, present), mean, deviation)
         rows, columns = sources.shape[-2:]
         return Synthesis(self._as_image(decoded[..., :rows, :columns]), pseudo_target, mean, deviation)
@@ -205,6 +205,19 @@ class DisentangledGenerator(nn.Module):
             + multiply_adds_per_pixel(self.decoder.modules(), scale=4)
         )
         return round(self.sources * (encoder + 1) + once)  # LAF: one for each source
+
+    def _shared_features(self, seen: Tensor, number: int, present: Tensor | None) -> Tensor:
+        """Of one source, zero for slices that lack it: there its encoder need not run, which is much of the work."""
+        encoder, source = self.shared_encoders[number], seen[:, [number]]
+        if present is None:
+            features: Tensor = encoder(source)
+            return features
+        there = present[:, number]
+        rows, columns = source.shape[-2:]
+        features = source.new_zeros(len(source), 4 * self.configuration.base_channels, rows // 4, columns // 4)
+        if bool(there.any()):
+            features[there] = encoder(source[there]).to(features)
+        return features
 
     def _as_seen(self, slices: Tensor) -> Tensor:
         """Slices in the network's own range and of a size it can take."""
