@@ -139,13 +139,22 @@ def _synthesis_pictures(network: SynthesisNetwork, images: Images) -> Tensor:
     return torch.cat((torch.from_numpy(images), made[0, :, :rows, :columns]))[:, None]
 
 
+def _gan_pictures(network: DisentangledGenerator, images: Images) -> Tensor:
+    """Sources, target, the pseudo-target, what was made in the target's place."""
+    rows, columns = images.shape[1:]
+    with torch.inference_mode():
+        found = network.inspect(padded(images[: network.sources], network))
+    made = torch.cat((found.pseudo_target.clamp(0, 1), found.image), dim=1).cpu()
+    return torch.cat((torch.from_numpy(images), made[0, :, :rows, :columns]))[:, None]
+
+
 RECIPES: dict[type[Any], Recipe] = {
     FusionINNConfiguration: Recipe("fusioninn", "fusion", _fusioninn, quick_check, measure, _fusion_pictures),
     IvanConfiguration: Recipe(
         "ivan", "synthesis", _ivan, quick_synthesis_check, measure_synthesis, _synthesis_pictures
     ),
     DisentangledGANConfiguration: Recipe(
-        "disentangled-gan", "synthesis", _gan, quick_synthesis_check, measure_synthesis, _synthesis_pictures
+        "disentangled-gan", "synthesis", _gan, quick_synthesis_check, measure_synthesis, _gan_pictures
     ),
     FusionBaselineConfiguration: Recipe(
         "fusion-baseline", "fusion", _fusion_baseline, quick_fusion_check, measure_fusion, _one_way_pictures
