@@ -25,8 +25,8 @@ def with_references(
 ) -> Measurement:
     """A measurement of a synthesis model with those of the references added to every slice.
 
-    A linear fit and a lookup table learn from what the model has learnt from, on the same grey scale; of simulated
-    studies the noise oracle says how much can be reached.
+    A linear fit and a lookup table learn from what the model has learnt from, on the same grey scale, but for studies
+    that lack a contrast; of simulated studies the noise oracle says how much can be reached.
 
     Args:
         measurement: of the model, on the patients.
@@ -34,7 +34,8 @@ def with_references(
         stocks: what it learnt from.
         patients: what it was measured on, slices as ``for_reporting`` gives them.
     """
-    fitted = _fitted([pair for stock in stocks for pair in _pairs(stock, len(configuration.contrasts))])
+    pairs = [pair for stock in stocks for pair in _pairs(stock, len(configuration.contrasts))]
+    fitted = _fitted(pairs) if pairs else {}
     rows = [
         _row(study, number, configuration.targets, fitted | oracle)
         for study in patients
