@@ -38,6 +38,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--targets", nargs="+", help="what is synthesized; default: those of the first model, none for fusion"
     )
+    parser.add_argument(
+        "--given",
+        nargs="+",
+        metavar="INPUT",
+        help="which of the models' inputs there are, such as T1: a feature-disentanglement GAN does without the others",
+    )
     parser.add_argument("--mask", default="", help="name of a lesion mask in each folder; its file with --volumes")
     parser.add_argument("--split", default="", help="which cases of a list")
     parser.add_argument("--fit-on", nargs="+", default=[], metavar="CASE", help="other patients, for fitted rules")
@@ -56,6 +62,7 @@ def run(options: Namespace, _: ArgumentParser) -> None:
     """Measure, print the tables and write the files."""
     from InvertibleFusionLib.evaluation.evaluation_page import About, write_page
     from InvertibleFusionLib.evaluation.measuring import measure
+    from InvertibleFusionLib.evaluation.panels import names_in_colour
     from InvertibleFusionLib.evaluation.slice_measures import metrics_named
     from InvertibleFusionLib.evaluation.tables import markdown, write_slices
     from InvertibleFusionLib.models.shipped import load_model
@@ -69,7 +76,8 @@ def run(options: Namespace, _: ArgumentParser) -> None:
     with Progress("measuring") as progress:
         measurements = measure(methods, cases, metrics, on_slice=progress.advance)
     text = "\n\n".join([markdown(measurements), *remarks, "Research use only. Not certified for diagnosis."]) + "\n"
-    title = f"{' + '.join(wanted.sources)}{' → ' + ' + '.join(wanted.targets) if wanted.targets else ' fused'}"
+    sources, targets = (" + ".join(names_in_colour(names)) for names in (wanted.sources, wanted.targets))
+    title = f"{sources} → {targets}" if targets else f"{sources} fused"
     with staged(options.out) as stage:
         (stage / "table.md").write_text(text, encoding="utf-8")
         write_slices(measurements, stage / "slices.csv")
@@ -114,10 +122,12 @@ def _wanted(options: Namespace, models: Sequence["Model"]) -> "Wanted":
 
     mask = "" if options.volumes else options.mask
     if not models:
+        if options.given:
+            raise ConfigurationError("--given names inputs of models, but no model is measured. Use --contrasts.")
         if not options.contrasts:
             raise ConfigurationError("Without a model --contrasts must name the sources.")
         return Wanted(options.contrasts, options.targets or [], mask, options.split)
-    sources, targets = require_same_task(models, options.contrasts, options.targets)
+    sources, targets = require_same_task(models, options.contrasts, options.targets, options.given)
     return Wanted(sources, targets, mask, options.split)
 
 
@@ -151,8 +161,16 @@ def _methods(
     else:
         rules = fusion_rules()
     theirs = [image_folder(*_named_folder(text), cases) for text in options.images]
-    ours = [model_method(model, name, options.device) for name, model in models.items()]
-    return [*rules, *ours, *theirs], [*remarks, *overlap_remarks(ours, cases)]
+    ours = [model_method(model, name, options.device, options.given) for name, model in models.items()]
+    return [*rules, *ours, *theirs], [*remarks, *_without(models, options.given), *overlap_remarks(ours, cases)]
+
+
+def _without(models: dict[str, "Model"], given: Sequence[str] | None) -> list[str]:
+    """What to know of models that get some of their inputs alone."""
+    from InvertibleFusionLib.inference.given_sources import missing_warning, present_inputs
+
+    warnings = {name: missing_warning(model, present_inputs(model, given)) for name, model in models.items() if given}
+    return [f"{name}: {warning}" for name, warning in warnings.items() if warning]
 
 
 def _named_folder(text: str) -> tuple[str, Path]:

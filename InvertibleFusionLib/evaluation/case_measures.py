@@ -12,6 +12,7 @@ from InvertibleFusionLib.metrics.calibration import Calibration, calibration
 from InvertibleFusionLib.metrics.slice_consistency import slice_consistency
 
 CONSISTENCY = Measure("change from slice to slice, relative to the sources (1 as they do)", "", "image", 3)
+CONSISTENCY_OF_TARGET = Measure("change from slice to slice, relative to the target (1 as it does)", "", "image", 3)
 
 
 def shown_slice(case: EvaluationCase) -> int:
@@ -34,7 +35,7 @@ def whole_values(case: EvaluationCase, made: NDArray[np.float32]) -> Values:
     count = len(case.sources)
     wanted = [count] if case.targets else range(count)
     value = slice_consistency(made[:, 0], [case.images[:, number] for number in wanted])
-    return {CONSISTENCY: value} if np.isfinite(value) else {}
+    return {CONSISTENCY_OF_TARGET if case.targets else CONSISTENCY: value} if np.isfinite(value) else {}
 
 
 def calibrations_of(parts: Sequence[NDArray[np.float32]], names: Sequence[str]) -> dict[str, Calibration]:

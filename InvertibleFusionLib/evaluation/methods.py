@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from InvertibleFusionLib.errors import ConfigurationError
+from InvertibleFusionLib.inference.given_sources import present_inputs
 from InvertibleFusionLib.inference.kernel_choice import with_kernel
 from InvertibleFusionLib.inference.plan import Settings, exact_plan
+from InvertibleFusionLib.inference.synthesis_grounds import from_some
 from InvertibleFusionLib.models.card import ModelCard
 from InvertibleFusionLib.models.model import (
     InvertibleFusionNetwork,
@@ -95,7 +97,7 @@ class Method:
     card: ModelCard | None = None
 
 
-def model_method(model: Model, name: str, device: str = "auto") -> Method:
+def model_method(model: Model, name: str, device: str = "auto", given: Sequence[str] | None = None) -> Method:
     """A fusion or synthesis model as a method.
 
     On a CPU, FusionINN runs on the kernels that ``fuse`` uses. Slices are padded as the slice engine does.
@@ -104,25 +106,15 @@ def model_method(model: Model, name: str, device: str = "auto") -> Method:
         model: of either task.
         name: in tables.
         device: where to run.
+        given: which inputs of a synthesis model the slices hold, in its order; all where None.
 
     Raises:
-        ConfigurationError: for a device that torch does not know.
+        ConfigurationError: for a device that torch does not know, or some inputs alone where the network needs all.
         InferenceError: for one that this computer does not have.
     """
-    network = _placed(model.network, device)
-    card = model.card
-    description = f"{card.architecture}, trained on {' + '.join(card.inputs)}"
     if isinstance(model.network, SynthesisNetwork):
-        invertible = isinstance(model.network, InvertibleSynthesisNetwork)
-        return Method(
-            name,
-            lambda given: _run(network, given.sources, network.synthesize),
-            (lambda images, given, samples: TakenApart(_run(network, images, network.sources_from_images), None))
-            if invertible
-            else None,
-            f"{description} → {' + '.join(card.outputs)}",
-            card=card,
-        )
+        return _synthesis_method(model, name, device, model.card.inputs if given is None else given)
+    network, card = _placed(model.network, device), model.card
 
     def take_apart(images: Images, given: Slice, samples: int) -> TakenApart:
         rows, columns = images.shape[1:]
@@ -135,13 +127,37 @@ def model_method(model: Model, name: str, device: str = "auto") -> Method:
         name,
         lambda given: _run(network, given.sources, _fuse(network)),
         take_apart if invertible else None,
-        description,
+        f"{card.architecture}, trained on {' + '.join(card.inputs)}",
         card=card,
     )
 
 
+def _synthesis_method(model: Model, name: str, device: str, given: Sequence[str]) -> Method:
+    card, present = model.card, present_inputs(model, given)
+    if not all(present):
+        model.subset_synthesis_network  # noqa: B018 - raises
+    network = _placed(model.network, device)
+
+    def make(given: Slice) -> Images:
+        if all(present):
+            return _run(network, given.sources, network.synthesize)
+        return _run(network, given.sources, lambda sources: from_some(network, sources, present, False)[0])
+
+    def take_apart(images: Images, given: Slice, samples: int) -> TakenApart:
+        return TakenApart(_run(network, images, network.sources_from_images), None)
+
+    invertible = isinstance(model.network, InvertibleSynthesisNetwork)
+    there = [name for name, kept in zip(card.inputs, present, strict=True) if kept]
+    alone = "" if all(present) else f", given {' + '.join(there)} alone"
+    description = f"{card.architecture}, trained on {' + '.join(card.inputs)} → {' + '.join(card.outputs)}{alone}"
+    return Method(name, make, take_apart if invertible else None, description, card=card)
+
+
 def require_same_task(
-    models: Sequence[Model], contrasts: Sequence[str] | None = None, targets: Sequence[str] | None = None
+    models: Sequence[Model],
+    contrasts: Sequence[str] | None = None,
+    targets: Sequence[str] | None = None,
+    given: Sequence[str] | None = None,
 ) -> tuple[list[str], list[str]]:
     """Check that models can be compared, and say what their sources and targets are called.
 
@@ -149,26 +165,41 @@ def require_same_task(
         models: one or more.
         contrasts: names of the sources; those of the first model where None.
         targets: names of what is synthesized; those of the first model where None.
+        given: which inputs of synthesis models there are; all where None.
 
     Returns:
         Sources and targets; a colour image as its channels NAME-R, NAME-G and NAME-B. Fusion has no targets.
 
     Raises:
-        ConfigurationError: when models take or make different numbers of images, or names are too few or too many.
+        ConfigurationError: when models take or make different numbers of images, or the same in another order; names
+            are too few or too many; or inputs that are given are none.
     """
-    first = models[0]
-    channels = [(model.source_channels, _target_channels(model)) for model in models]
-    other = next((model for model, each in zip(models, channels, strict=True) if each != channels[0]), None)
-    if other is not None:
-        raise ConfigurationError(
-            f"{first.card.name} makes {' + '.join(first.card.outputs)} from {' + '.join(first.card.inputs)}, "
-            f"{other.card.name} {' + '.join(other.card.outputs)} from {' + '.join(other.card.inputs)}: they cannot be "
-            "compared. Measure them one by one."
-        )
-    taken, made = channels[0]
-    sources = _channel_names(first.card.inputs if contrasts is None else contrasts, taken, "contrasts")
+    first, inputs = models[0], [_inputs(model, given) for model in models]
+    for model, taken in zip(models, inputs, strict=True):
+        same = [channels for _, channels in taken] == [channels for _, channels in inputs[0]]
+        names = [[name.casefold() for name, _ in each] for each in (taken, inputs[0])]
+        turned = names[0] != names[1] and sorted(names[0]) == sorted(names[1])
+        if not same or turned or _target_channels(model) != _target_channels(first):
+            raise ConfigurationError(
+                f"{first.card.name} makes {' + '.join(first.card.outputs)} from {' + '.join(first.card.inputs)}, "
+                f"{model.card.name} {' + '.join(model.card.outputs)} from {' + '.join(model.card.inputs)}: they cannot "
+                "be compared. Measure them one by one."
+            )
+    default = [name for name, _ in inputs[0]]
+    sources = _channel_names(default if contrasts is None else contrasts, [c for _, c in inputs[0]], "contrasts")
+    made = _target_channels(first)
     default = first.card.outputs if made else []
     return sources, _channel_names(default if targets is None else targets, made, "targets")
+
+
+def _inputs(model: Model, given: Sequence[str] | None) -> list[tuple[str, int]]:
+    """Names and channels of the inputs that there are, in the model's order."""
+    every = list(zip(model.card.inputs, model.source_channels, strict=True))
+    if given is None:
+        return every
+    if not isinstance(model.network, SynthesisNetwork):
+        raise ConfigurationError(f"{model.card.name} fuses all of its sources: none of them can be left out.")
+    return [each for each, there in zip(every, present_inputs(model, given), strict=True) if there]
 
 
 def _target_channels(model: Model) -> tuple[int, ...]:

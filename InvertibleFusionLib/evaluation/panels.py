@@ -2,6 +2,7 @@
 
 import base64
 import io
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +22,7 @@ COLOURS = "magma"
 """Of errors and spreads: brighter is more, on paper and to every kind of eye."""
 SEEN = 0.05
 Picture = NDArray[Any]
-"""(rows, columns)."""
+"""(rows, columns), or (rows, columns, 3) in colour."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +44,12 @@ class Upright:
     known: bool
 
     def turned(self, image: NDArray[Any]) -> Picture:
-        """A slice (rows, columns) as it is shown, whole."""
-        turned = image.T if self.transposed else image
+        """A slice as it is shown, whole."""
+        turned = np.swapaxes(image, 0, 1) if self.transposed else image
         return turned[:: -1 if self.flipped[0] else 1, :: -1 if self.flipped[1] else 1]
 
     def __call__(self, image: NDArray[Any]) -> Picture:
-        """A slice (rows, columns) as it is shown."""
+        """A slice as it is shown."""
         return self.turned(image)[self.place]
 
     def at(self, place: tuple[slice, slice]) -> "Upright":
@@ -83,14 +84,28 @@ def close_up(turn: Upright, lesion: NDArray[np.bool_], smallest: int = 24) -> Up
     return turn.at((_at_least(rows, smallest, mask.shape[0]), _at_least(columns, smallest, mask.shape[1])))
 
 
+def in_colour(names: Sequence[str], images: Images) -> dict[str, Picture]:
+    """Images (images, rows, columns) by their names; NAME-R, NAME-G and NAME-B together are the colour image NAME."""
+    return {
+        name: images[places[0]] if len(places) == 1 else np.moveaxis(images[places], 0, -1)
+        for name, places in _places(names).items()
+    }
+
+
+def names_in_colour(names: Sequence[str]) -> list[str]:
+    """Names of images, that of a colour image once."""
+    return list(_places(names))
+
+
 def grey(image: Picture, white: float) -> str:
-    """A slice with 0 black and ``white`` white, as a data URI."""
+    """A slice with 0 black and ``white`` white, as a data URI; in colour each channel so."""
     return _uri(Image.fromarray(_bytes(image, white)))
 
 
 def grey_with_outline(image: Picture, white: float, lesion: NDArray[np.bool_]) -> str:
     """The same with the lesion's outline in colour."""
-    pixels = np.repeat(_bytes(image, white)[..., None], 3, axis=2)
+    levels = _bytes(image, white)
+    pixels = np.repeat(levels[..., None], 3, axis=2) if levels.ndim == 2 else levels
     inner = lesion.copy()
     for axis in (0, 1):
         for shift in (-1, 1):
@@ -113,14 +128,26 @@ def colour_bar() -> str:
     return _uri(picture)
 
 
-def white_of(images: Images) -> float:
-    """What is drawn white: the 99.8th percentile of the brightest image."""
-    return max(float(np.percentile(images, 99.8, axis=(1, 2)).max()), 1e-6)
+def white_of(pictures: Iterable[Picture]) -> float:
+    """What is drawn white: the 99.8th percentile of the brightest picture."""
+    return max(1e-6, *(float(np.percentile(each, 99.8, axis=(0, 1)).max()) for each in pictures))
 
 
 def data_uri(content: bytes, kind: str) -> str:
     """Bytes of a file in a page."""
     return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def _places(names: Sequence[str]) -> dict[str, list[int]]:
+    """Where the channels of each image are."""
+    places: dict[str, list[int]] = {}
+    first = 0
+    while first < len(names):
+        name = names[first].removesuffix("-R")
+        colours = list(names[first : first + 3]) == [f"{name}-{colour}" for colour in "RGB"]
+        places[name if colours else names[first]] = list(range(first, first + (3 if colours else 1)))
+        first += 3 if colours else 1
+    return places
 
 
 def _bytes(image: Picture, highest: float) -> NDArray[np.uint8]:

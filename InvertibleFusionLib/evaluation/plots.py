@@ -1,6 +1,7 @@
 """Plots for a page: box plots over slices, and whether spreads are calibrated; in colours that every eye can tell."""
 
 import io
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,6 +19,8 @@ METHOD_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f0
 RULE_COLOUR = "#bdbdbd"
 MARKERS = "osD^vP"
 ACROSS = 4
+TITLE = 40
+"""Letters above a panel, side by side."""
 DOTS_PER_INCH = 110
 
 
@@ -35,7 +38,8 @@ def box_plots(measurements: Sequence[CaseMeasurement]) -> str:
     for number, (panel, measure) in enumerate(zip(panels, measures, strict=False)):
         values = [_values(measurements, method.name, measure) for method in methods]
         _draw_boxes(panel, values, [_colour(measurements, number) for number in range(len(methods))])
-        panel.set_title(f"{measure.name} ({'→' if measure.better == 'higher' else '←'} better)", fontsize=8, color=INK)
+        title = f"{measure.name} ({'→' if measure.better == 'higher' else '←'} better)"
+        panel.set_title(textwrap.fill(title, TITLE), fontsize=8, color=INK)
         names = [method.name for method in methods] if number % columns == 0 else [""] * len(methods)
         panel.set_yticks(range(1, len(methods) + 1), names, fontsize=8)
     for panel in panels[len(measures) :]:
@@ -59,7 +63,8 @@ def _compared(measurements: Sequence[CaseMeasurement]) -> list[Measure]:
     every = dict.fromkeys(
         measure for one in measurements for row in one.rows if row.method in rules for measure in row.values
     )
-    return [measure for measure in every if measure.better and measure.group == "image"]
+    there = [measure for measure in every if measure.better]
+    return [measure for group in ("image", "lesion") for measure in there if measure.group == group]
 
 
 def _values(measurements: Sequence[CaseMeasurement], method: str, measure: Measure) -> list[float]:

@@ -50,18 +50,33 @@ def given_sources(model: Model, sources: Sequence[Volume], reference: int, given
                 f"them; {len(sources)} were given. Say which these are, such as --given {inputs[0]}."
             )
         return GivenSources(list(sources), reference, (True,) * len(inputs))
-    known = [name.casefold() for name in inputs]
-    names = [name.casefold() for name in given]
-    if len(names) != len(sources) or len(set(names)) < len(names) or not set(names) <= set(known):
+    if len(given) != len(sources):
         raise ConfigurationError(
             f"{len(sources)} sources are called {', '.join(given)}. Name each of them once, as one of the inputs of "
             f"{model.card.name}: {', '.join(inputs)}."
         )
+    present = present_inputs(model, given)
     if not 0 <= reference < len(sources):
         raise ConfigurationError(f"There is no source {reference + 1} to resample onto; there are {len(sources)}.")
-    order = sorted(range(len(sources)), key=lambda number: known.index(names[number]))
-    volumes = [sources[number] for number in order]
-    return GivenSources(volumes, order.index(reference), tuple(name in names for name in known))
+    known = [name.casefold() for name in inputs]
+    order = sorted(range(len(sources)), key=lambda number: known.index(given[number].casefold()))
+    return GivenSources([sources[number] for number in order], order.index(reference), present)
+
+
+def present_inputs(model: Model, given: Sequence[str]) -> tuple[bool, ...]:
+    """Of each input of a model, whether it is among those that are given, small letters or capitals.
+
+    Raises:
+        ConfigurationError: for names that are none of the model's inputs, a name twice, or none at all.
+    """
+    known = [name.casefold() for name in model.card.inputs]
+    names = [name.casefold() for name in given]
+    if not names or len(set(names)) < len(names) or not set(names) <= set(known):
+        raise ConfigurationError(
+            f"Given: {', '.join(given) or 'nothing'}. Name each source once, as one of the inputs of "
+            f"{model.card.name}: {', '.join(model.card.inputs)}."
+        )
+    return tuple(name in names for name in known)
 
 
 def missing_warning(model: Model, present: Sequence[bool]) -> str:

@@ -9,7 +9,7 @@ import torch
 from skimage.metrics import structural_similarity
 
 from InvertibleFusionLib.errors import ConfigurationError, InferenceError
-from InvertibleFusionLib.evaluation.case_measures import CONSISTENCY
+from InvertibleFusionLib.evaluation.case_measures import CONSISTENCY, CONSISTENCY_OF_TARGET
 from InvertibleFusionLib.evaluation.cases import EvaluationCase, one_case
 from InvertibleFusionLib.evaluation.measuring import CaseMeasurement, measure
 from InvertibleFusionLib.evaluation.methods import Method, TakenApart, model_method
@@ -103,6 +103,12 @@ def test_images_that_do_not_change_while_the_sources_do(case: EvaluationCase) ->
     assert measured.whole["still"][CONSISTENCY] == 0
     missing = replace(case, numbers=(0, 1, 5))
     assert measure([still], [missing])[0].whole["still"] == {}
+
+
+def test_a_synthesis_shall_change_as_its_target_does(blocks: MakeCase) -> None:
+    perfect = Method("perfect", lambda given: (0.2 + 0.5 * given.sources**2).astype(np.float32))
+    (measured,) = measure([perfect], [blocks("someone", 1, 3, ("T2",))])
+    assert measured.whole["perfect"] == {CONSISTENCY_OF_TARGET: pytest.approx(1, abs=1e-5)}
 
 
 def test_the_table_compares_with_the_best_rule(blocks: MakeCase) -> None:

@@ -9,7 +9,15 @@ from matplotlib.image import imread
 from InvertibleFusionLib import Volume
 from InvertibleFusionLib.evaluation.cases import EvaluationCase
 from InvertibleFusionLib.evaluation.montage import axial_slice
-from InvertibleFusionLib.evaluation.panels import close_up, coloured, grey, grey_with_outline, upright
+from InvertibleFusionLib.evaluation.panels import (
+    close_up,
+    coloured,
+    grey,
+    grey_with_outline,
+    in_colour,
+    names_in_colour,
+    upright,
+)
 from InvertibleFusionLib.volumes.slices import slice_axis
 
 
@@ -62,3 +70,14 @@ def test_a_close_up_is_of_the_largest_part(case: EvaluationCase) -> None:
     shown = close_up(upright(case, 0), lesion)(lesion)
     assert shown.sum() == 60
     assert shown.shape == (26, 24)
+
+
+def test_three_channels_of_one_name_are_a_colour_image() -> None:
+    names = ["T1", "PET-R", "PET-G", "PET-B", "FDG-R", "a-B"]
+    images = np.random.default_rng(0).random((6, 9, 8)).astype(np.float32)
+    pictures = in_colour(names, images)
+    assert list(pictures) == names_in_colour(names) == ["T1", "PET", "FDG-R", "a-B"]
+    np.testing.assert_array_equal(pictures["PET"][4, 3], images[1:4, 4, 3])
+    np.testing.assert_array_equal(pictures["FDG-R"], images[4])
+    shown = pixels(grey(pictures["PET"], 0.5))
+    np.testing.assert_allclose(shown[..., :3], np.clip(pictures["PET"] / 0.5, 0, 1), atol=1 / 255)
