@@ -56,7 +56,7 @@ def feature_mutual_information(
             theirs = _windows(other[index], places)
             for start in range(0, ours.shape[1], CHUNK):
                 part = slice(start, start + CHUNK)
-                total += float(_shared(theirs[:, part], ours[:, part]).sum())
+                total += _total(theirs[:, part], ours[:, part])
     return total / (count * len(others))
 
 
@@ -70,31 +70,38 @@ def _windows(image: Values, places: NDArray[np.bool_]) -> Values:
     return np.stack([pixels[places] for pixels in shifted])
 
 
+def _total(theirs: Values, ours: Values) -> float:
+    """2·I / (H + H), summed over pairs of windows. Air, half of a slice, is equal or constant and costs nothing."""
+    equal = (theirs == ours).all(axis=0)
+    constant = (theirs == theirs[0]).all(axis=0) | (ours == ours[0]).all(axis=0)
+    left = np.flatnonzero(~(equal | constant))
+    if len(left) < len(equal):
+        theirs, ours = theirs.take(left, axis=1), ours.take(left, axis=1)
+    return float(np.count_nonzero(equal) + _shared(theirs, ours).sum())
+
+
 def _shared(theirs: Values, ours: Values) -> Values:
-    """2·I / (H + H) of every pair of windows, (windows,)."""
+    """2·I / (H + H) of every pair of windows that vary, (windows,)."""
     likeness = _correlation(theirs, ours)
     # Fréchet's lower bound of two distributions is the upper one when the places of one are counted backwards.
     turned = np.where(likeness < 0, theirs[::-1], theirs)
     first, second = _probabilities(turned), _probabilities(ours)
     single = -_plogp(first).sum(axis=0) - _plogp(second).sum(axis=0)
     joint = _joint_entropy(first, second, np.abs(likeness), single)
-    shared = np.where(single > 0, 2 * (single - joint) / np.where(single > 0, single, 1), 0)
-    return np.where((theirs == ours).all(axis=0), 1.0, shared)
+    return np.where(single > 0, 2 * (single - joint) / np.where(single > 0, single, 1), 0)
 
 
 def _correlation(first: Values, second: Values) -> Values:
-    """Of each pair of windows; 0 for constant ones, where rounding would make it any number."""
+    """Of each pair of windows; 0 where they vary by less than numbers can tell."""
     a, b = first - first.mean(axis=0), second - second.mean(axis=0)
     size = np.sqrt((a * a).sum(axis=0) * (b * b).sum(axis=0))
-    flat = (first == first[0]).all(axis=0) | (second == second[0]).all(axis=0) | (size == 0)
-    correlation: Values = np.where(flat, 0, (a * b).sum(axis=0) / np.where(flat, 1, size))
+    correlation: Values = np.where(size > 0, (a * b).sum(axis=0) / np.where(size > 0, size, 1), 0)
     return correlation
 
 
 def _probabilities(windows: Values) -> Values:
     raised = windows - windows.min(axis=0)
-    total = raised.sum(axis=0)
-    return np.where(total == 0, 1 / len(windows), raised / np.where(total == 0, 1, total))
+    return np.asarray(raised / raised.sum(axis=0))
 
 
 def _joint_entropy(first: Values, second: Values, likeness: Values, single: Values) -> Values:

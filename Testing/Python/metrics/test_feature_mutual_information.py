@@ -71,6 +71,16 @@ def test_equal_constant_and_single_pixel_windows_are_defined():
     assert feature_mutual_information(point[1:4, 1:4], [2 * point[1:4, 1:4]]) == 0
 
 
+def test_air_is_free_and_counts_as_by_definition():
+    """Where a window of either image is constant nothing is computed."""
+    images = np.random.default_rng(0).random((3, 16, 15))
+    images[:, :6] = 0
+    images[0, :, :5] = 0.3
+    images[2, 10:, 8:] = 0.1
+    expected = (by_definition(images[0], images[2]) + by_definition(images[1], images[2])) / 2
+    assert feature_mutual_information(images[2], images[:2]) == pytest.approx(expected, abs=1e-12)
+
+
 def test_masks_stacks_and_the_order_of_sources(blobs):
     first, second, fused = blobs
     whole = feature_mutual_information(fused, [first, second])
@@ -86,14 +96,14 @@ def test_masks_stacks_and_the_order_of_sources(blobs):
 
 
 def test_a_slice_of_a_brain_takes_a_moment():
-    """Cell by cell it takes minutes. The bound is loose, as the machines that run the tests are shared."""
+    """Cell by cell it takes minutes. Some .1 s of processor time; the bound is loose, as machines are shared."""
     images = np.random.default_rng(0).random((3, 240, 240))
     seconds = []
     for _ in range(3):
-        start = time.perf_counter()
+        start = time.process_time()
         feature_mutual_information(images[2], images[:2])
-        seconds.append(time.perf_counter() - start)
-    assert min(seconds) < 3
+        seconds.append(time.process_time() - start)
+    assert min(seconds) < 0.6
 
 
 def test_what_cannot_be_compared_is_refused():

@@ -36,6 +36,16 @@ def test_agrees_with_scikit_image_where_conventions_agree(shape: tuple[int, int]
     np.testing.assert_allclose(ours, whole[5 : shape[0] - 5, 5 : shape[1] - 5], atol=1e-10)
 
 
+def test_agrees_with_torchmetrics_away_from_the_border() -> None:
+    """It mirrors the images at their border and takes those windows, too; here only whole windows count."""
+    theirs = pytest.importorskip("torchmetrics.functional.image").structural_similarity_index_measure
+    a, b = golden_pair()
+    mean, whole = theirs(a, torch.floor((a + b) / 2), data_range=255.0, return_full_image=True)
+    assert float(mean) == pytest.approx(0.6386, abs=1e-4)
+    ours = structural_similarity_map(a, torch.floor((a + b) / 2), 255)
+    np.testing.assert_allclose(ours, whole[..., 5:-5, 5:-5], atol=1e-6)
+
+
 def test_channels_and_batch_entries_are_apart() -> None:
     x, y = torch.rand(2, 3, 16, 16).double(), torch.rand(2, 3, 16, 16).double()
     both = structural_similarity(x, y)
