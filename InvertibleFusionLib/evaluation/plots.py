@@ -38,7 +38,7 @@ def box_plots(measurements: Sequence[CaseMeasurement]) -> str:
     for number, (panel, measure) in enumerate(zip(panels, measures, strict=False)):
         values = [_values(measurements, method.name, measure) for method in methods]
         _draw_boxes(panel, values, [_colour(measurements, number) for number in range(len(methods))])
-        title = f"{measure.name} ({'→' if measure.better == 'higher' else '←'} better)"
+        title = f"{measure.name} ({'→' if measure.better == 'higher' else '←'}\N{NO-BREAK SPACE}better)"
         panel.set_title(textwrap.fill(title, TITLE), fontsize=8, color=INK)
         names = [method.name for method in methods] if number % columns == 0 else [""] * len(methods)
         panel.set_yticks(range(1, len(methods) + 1), names, fontsize=8)

@@ -1,42 +1,42 @@
 """One slice as every method makes it, side by side."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from InvertibleFusionLib.evaluation.measuring import CaseMeasurement
-from InvertibleFusionLib.evaluation.methods import Images
 from InvertibleFusionLib.evaluation.montage import INK, PAPER
+from InvertibleFusionLib.evaluation.panels import in_colour, upright
+from InvertibleFusionLib.inference.synthesis import SYNTHETIC
 
 ACROSS = 5
 
 
 def draw_slice(measured: CaseMeasurement, path: Path) -> None:
-    """Sources, targets and what was made of the shown slice, in [0, 1]; three targets are shown as one colour image."""
-    case, shown = measured.case, measured.shown
-    pictures = dict(zip(case.sources, case.sources_of(shown.index), strict=True))
-    if case.targets:
-        pictures |= _named("target", case.targets_of(shown.index))
-    for name, images in shown.made.items():
-        pictures |= _named(name, images)
+    """Sources, targets and what was made of the shown slice, in [0, 1], cropped to where a source shows something."""
+    case, index = measured.case, measured.shown.index
+    pictures = in_colour(case.sources, case.sources_of(index))
+    targets = in_colour(case.targets, case.targets_of(index))
+    pictures |= {f"{name}, the target": image for name, image in targets.items()}
+    for method, images in measured.shown.made.items():
+        made = in_colour(case.targets or ("",), images)
+        pictures |= {f"{method}, {name}" if len(made) > 1 else method: image for name, image in made.items()}
+    cropped = upright(replace(case, grid=None), index)
     rows = math.ceil(len(pictures) / ACROSS)
-    figure = Figure(figsize=(2.4 * ACROSS, 2.7 * rows), facecolor=PAPER, layout="constrained")
+    height, width = cropped(case.images[index, 0]).shape
+    size = (2.4 * ACROSS, 0.4 + (2.3 * height / width + 0.3) * rows)
+    figure = Figure(figsize=size, facecolor=PAPER, layout="constrained")
     panels = np.atleast_1d(figure.subplots(rows, ACROSS)).ravel()
     for panel in panels:
         panel.set_axis_off()
     for panel, (name, picture) in zip(panels, pictures.items(), strict=False):
-        panel.imshow(np.clip(picture, 0, 1), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        panel.imshow(np.clip(cropped(picture), 0, 1), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
         panel.set_title(name, fontsize=7, color=INK, wrap=True)
-    title = f"{case.name}, slice {case.labels[shown.index]} of those chosen, rows and columns as they lie in the file"
+    title = f"{case.name}, slice {case.labels[index]} of those chosen, rows and columns as they lie in the file"
+    if not set(targets) <= set(case.sources):  # else sources are taken back
+        title += f"; {SYNTHETIC} but for sources and target"
     figure.suptitle(title, fontsize=9, color=INK)
     figure.savefig(path, dpi=110)
-
-
-def _named(name: str, images: Images) -> dict[str, Images]:
-    if len(images) == 3:
-        return {name: np.moveaxis(images, 0, -1)}
-    if len(images) == 1:
-        return {name: images[0]}
-    return {f"{name}, {number}": image for number, image in enumerate(images, 1)}

@@ -127,7 +127,7 @@ def _part_lines(result: PartResult, caution: str) -> list[str]:
         f"Learnt from: {'; '.join(source.name for source in data_sets(part.training))}. Measured on {slices} slices of "
         f"{cases} ({'; '.join(source.name for source in data_sets(part.validation))}).",
         "",
-        *_table_lines(part, result.figures),
+        *_table_lines(part, result.figures, rules),
         "",
         *(f"{column.symbol}: {column.remark}\n" for column in part.columns if column.remark),
         "What reproduces:",
@@ -148,14 +148,14 @@ def _rules_of(result: PartResult) -> frozenset[str]:
     return frozenset(method.name for measured in result.measurements for method in measured.methods if method.trivial)
 
 
-def _table_lines(part: Part, figures: Figures) -> list[str]:
+def _table_lines(part: Part, figures: Figures, rules: frozenset[str]) -> list[str]:
     head = " | ".join(f"{column.symbol}, here | published" for column in part.columns)
     methods = list(dict.fromkeys([*figures, *part.published]))
     lines = [f"| method | {head} |", "|---|" + "---|" * (2 * len(part.columns))]
     for name in methods:
         cells = [cell for column in part.columns for cell in _cells(name, column, part, figures)]
-        shown = name if name in figures else f"{name} (published)"
-        lines.append(f"| {shown} | {' | '.join(cells)} |")
+        kind = " (trivial rule)" if name in rules else "" if name in figures else " (published)"
+        lines.append(f"| {name}{kind} | {' | '.join(cells)} |")
     return lines
 
 

@@ -205,7 +205,7 @@ def test_a_synthesis_model_with_rules_fitted_on_another_patient(
     assert min(best) > max(copied) + 10
     words = Page((out / "report.html").read_text(encoding="utf-8")).text
     assert "decomposition SSIM of T1Gd from the real target alone" in words
-    assert "a synthetic image may show what is not there" in " ".join(words.split())
+    assert "SYNTHETIC images were made by a method, not by a scanner" in " ".join(words.split())
     capsys.readouterr()
     assert main([*arguments, "--fit-on", patient.name]) == 1
     assert "fitted on some one, who cannot be measured" in capsys.readouterr().err
