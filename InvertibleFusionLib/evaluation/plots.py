@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from InvertibleFusionLib.evaluation.measuring import CaseMeasurement
 from InvertibleFusionLib.evaluation.montage import INK, PAPER
@@ -33,7 +34,9 @@ def box_plots(measurements: Sequence[CaseMeasurement]) -> str:
     measures = _compared(measurements)
     columns = min(ACROSS, len(measures))
     rows = -(-len(measures) // columns)
-    figure = Figure(figsize=(11, 0.5 + rows * (0.75 + 0.24 * len(methods))), facecolor=PAPER, layout="constrained")
+    size = (11, 0.5 + rows * (0.75 + 0.24 * len(methods)))
+    # Padded, in inches: the last number of an axis and the first of the next one are apart.
+    figure = Figure(figsize=size, facecolor=PAPER, layout=ConstrainedLayoutEngine(w_pad=0.1))
     panels = np.atleast_1d(figure.subplots(rows, columns, squeeze=False)).ravel()
     for number, (panel, measure) in enumerate(zip(panels, measures, strict=False)):
         values = [_values(measurements, method.name, measure) for method in methods]

@@ -23,6 +23,12 @@ NOT_INDEPENDENT = (
 )
 
 
+AIR = (
+    "FMI counts a window without content as 1 where the fused image is exactly as black as the source there and as 0 "
+    "where it is not: on slices with much air it says mostly whether air is left black."
+)
+
+
 @dataclass(frozen=True)
 class Table:
     """All measures of all methods.
@@ -67,6 +73,8 @@ class Table:
                 )
             if self.unit == "slices":
                 notes.append(NOT_INDEPENDENT)
+        if any(row.measure.name == "FMI" for row in self.rows):
+            notes.append(AIR)
         return notes
 
     def markdown(self) -> str:

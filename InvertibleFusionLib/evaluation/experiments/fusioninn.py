@@ -37,7 +37,7 @@ AIR = (
 TABLE_1_COLUMNS = (
     Column("Q_SSIM", ("SSIM with the sources, mean",)),
     Column("Q_FMI", ("FMI",), remark=AIR, comparable=False),
-    Column("Q_NCIE", ("NCIE",)),
+    Column("Q_NCIE", ("NCIE",), digits=4),
     Column("Q_XY", ("Q_AB/F",), remark=CENTRE, comparable=False),
     Column("Q_P", ("Q_P",), remark=CENTRE, comparable=False),
 )

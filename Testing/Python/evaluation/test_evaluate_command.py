@@ -104,6 +104,7 @@ def test_the_page_is_well_formed_and_whole(patient: Path, evaluate: Evaluate) ->
         "How to read this",
         "Research use only",
         "The lesion, enlarged",
+        "whether air is left black",
         "card of for-tests",
         "torch 2",
     ):
