@@ -15,13 +15,13 @@ Kind = Literal["published", "rule", "own figure"]
 
 @dataclass(frozen=True)
 class Comparison:
-    """The paper's own method against another one in one figure.
+    """One method against another in one figure.
 
     Attributes:
-        kind: with a network that the paper compares it with; with the best trivial rule; or with the figure of its own
-            that the column must exceed.
+        kind: the paper's own method with a network that the paper compares it with; a network with the best trivial
+            rule; or the paper's own with that figure of its own that the column must exceed.
         column: of the figure.
-        own: name of the paper's own method.
+        own: name of the method.
         other: what it is compared with.
         means: of both here.
         p: of the paired test.
@@ -60,7 +60,7 @@ def comparisons_of(part: Part, figures: Figures, rules: frozenset[str], own: str
         rules: names of the trivial rules among the methods.
         own: name of the paper's own method.
     """
-    made = [*_published(part, figures, rules, own), *_with_rules(part, figures, rules, own)]
+    made = [*_published(part, figures, rules, own), *_with_rules(part, figures, rules)]
     made += [_compared("own figure", column, own, column.exceeds, figures) for column in _exceeding(part, figures, own)]
     return _corrected(made)
 
@@ -95,11 +95,13 @@ def _published(part: Part, figures: Figures, rules: frozenset[str], own: str) ->
                 yield _compared("published", column, own, other, figures, learnt)
 
 
-def _with_rules(part: Part, figures: Figures, rules: frozenset[str], own: str) -> Iterator[Comparison]:
+def _with_rules(part: Part, figures: Figures, rules: frozenset[str]) -> Iterator[Comparison]:
+    """Every network that was trained: what the paper's own has not reached the others may not have either."""
     for column in part.columns:
         best = _best_rule(column, figures, rules)
-        if best is not None and column.symbol in figures.get(own, {}):
-            yield _compared("rule", column, own, best, figures)
+        for name in (learner.name for learner in part.learners):
+            if best is not None and column.symbol in figures.get(name, {}):
+                yield _compared("rule", column, name, best, figures)
 
 
 def _exceeding(part: Part, figures: Figures, own: str) -> list[Column]:

@@ -77,7 +77,10 @@ def _said(part: Part, comparisons: Sequence[Comparison]) -> list[str]:
     counted = [each for each in published if each.learnt]
     said = [_published_sentence(part, each) for each in counted]
     said += _uncounted([each for each in published if not each.learnt])
-    said += [_other_sentence(each) for each in comparisons if each.kind != "published"]
+    with_rules = [each for each in comparisons if each.kind == "rule"]
+    for symbol in dict.fromkeys(each.column.symbol for each in with_rules):
+        said.append(_rule_sentence([each for each in with_rules if each.column.symbol == symbol]))
+    said += [_own_figure_sentence(each) for each in comparisons if each.kind == "own figure"]
     least = least_p(comparisons)
     if least >= SIGNIFICANT:
         said.append(f"So few slices cannot decide anything: no corrected p can be below {least:.2g}.")
@@ -121,24 +124,28 @@ def _published_leader(part: Part, each: Comparison) -> str:
     return each.own if (ours > theirs) == each.column.higher_is_better else each.other
 
 
-def _other_sentence(each: Comparison) -> str:
-    """Whether the paper's own method is worth its name: against what needs no learning."""
-    symbol = each.column.symbol
-    if each.kind == "own figure":
-        how = _how(each, "perhaps no more", "more", "less")
-        return f"{symbol}: what {each.own} takes back is {how} like the source than the fused image {_numbers(each)}."
-    if each.column.noise_raises:
-        higher = "higher" if each.own_is_larger else "lower"
-        how = f"{higher} than" if each.decided else "undecided against"
-        return f"{symbol}: {each.own} is {how} {each.other} {_numbers(each)}. Noise raises it: higher is not better."
-    how = _how(each, "undecided against", "better than", "worse than")
-    return f"{symbol}: {each.own} is {how} the best trivial rule, {each.other} {_numbers(each)}."
+def _rule_sentence(comparisons: Sequence[Comparison]) -> str:
+    """Which networks are worth their name in one figure: better than what needs no learning."""
+    column, rule = comparisons[0].column, comparisons[0].other
+    words = ("higher", "lower") if column.noise_raises else ("better", "worse")
+    groups: dict[str, list[str]] = {words[0]: [], words[1]: [], "undecided": []}
+    for each in comparisons:
+        ahead = each.own_is_larger if column.noise_raises else each.ahead == each.own
+        word = "undecided" if not each.decided else words[0] if ahead else words[1]
+        groups[word].append(f"{each.own} ({each.means[0]:.{column.digits}f}, p = {each.p:.2g})")
+    found = "; ".join(f"{word}: {', '.join(names)}" for word, names in groups.items() if names)
+    noise = " Noise raises it: higher is not better." if column.noise_raises else ""
+    best = "highest" if column.noise_raises else "best"
+    against = f"against the {best} trivial rule, {rule} ({comparisons[0].means[1]:.{column.digits}f})"
+    return f"{column.symbol}: {against}, {found}.{noise}"
 
 
-def _how(each: Comparison, undecided: str, better: str, worse: str) -> str:
-    if not each.decided:
-        return undecided
-    return better if each.ahead == each.own else worse
+def _own_figure_sentence(each: Comparison) -> str:
+    how = "perhaps no more" if not each.decided else "more" if each.ahead == each.own else "less"
+    return (
+        f"{each.column.symbol}: what {each.own} takes back is {how} like the source than the fused image "
+        f"{_numbers(each)}."
+    )
 
 
 def _numbers(each: Comparison) -> str:
