@@ -1,7 +1,7 @@
 """Fuse two volumes into one image that can be taken apart again."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jsonargparse import ArgumentParser, Namespace
 
@@ -10,6 +10,7 @@ from InvertibleFusionLib.commands.terminal import Progress, say_certificate
 
 if TYPE_CHECKING:
     from InvertibleFusionLib.models.model import Model
+    from InvertibleFusionLib.volumes.volume import Volume
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -23,16 +24,32 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace, _: ArgumentParser) -> None:
     """Fuse the volumes and write fused.nrrd and latent.nrrd."""
+    from InvertibleFusionLib.volumes.writing import staged, write_in_turn
+
+    with staged(options.out) as stage:
+        volumes, record = _fused(options)
+        names = list(volumes)
+        write_in_turn(volumes, stage)
+    say_sources(record)
+    say_certificate(record)
+    if "latent" not in names:
+        print("There is no latent: this model's network cannot be run backwards, the image cannot be taken apart.")
+    if "fused-colour" in names:
+        print("Of colour its luminance was fused; fused-colour.nrrd is the fused image with the chroma kept.")
+    say_written(options.out, [f"{name}.nrrd" for name in names])
+
+
+def _fused(options: Namespace) -> tuple[dict[str, "Volume"], dict[str, Any]]:
+    """The results by their names and the record; the sources are let go of, since writing takes memory, too."""
     from InvertibleFusionLib.inference.colour_fusion import in_colour, to_fuse
     from InvertibleFusionLib.inference.fusion import fuse
     from InvertibleFusionLib.inference.plan import Settings
     from InvertibleFusionLib.models.shipped import fusion_model_for, load_model
-    from InvertibleFusionLib.volumes.writing import staged, write_into_stage
 
     sources = [read_source(path, options.replace_nonfinite) for path in options.sources]
     model = load_model(options.model or fusion_model_for([source.name for source in sources]))
     _say_model(model, [source.name for source in sources])
-    with staged(options.out) as stage, Progress("fusing") as progress:
+    with Progress("fusing") as progress:
         fusion = fuse(
             model,
             to_fuse(sources),
@@ -43,18 +60,10 @@ def run(options: Namespace, _: ArgumentParser) -> None:
             settings=Settings(device=options.device),
             on_slice=progress,
         )
-        volumes = fusion.named_volumes()
-        if (coloured := in_colour(fusion, sources)) is not None:
-            volumes["fused-colour"] = coloured
-        for name, volume in volumes.items():
-            write_into_stage(volume, stage / f"{name}.nrrd")
-    say_sources(fusion.record)
-    say_certificate(fusion.record)
-    if fusion.latent is None:
-        print("There is no latent: this model's network cannot be run backwards, the image cannot be taken apart.")
-    if coloured is not None:
-        print("Of colour its luminance was fused; fused-colour.nrrd is the fused image with the chroma kept.")
-    say_written(options.out, [f"{name}.nrrd" for name in volumes])
+    volumes = fusion.named_volumes()
+    if (coloured := in_colour(fusion, sources)) is not None:
+        volumes["fused-colour"] = coloured
+    return volumes, fusion.record
 
 
 def _say_model(model: "Model", sources: list[str]) -> None:

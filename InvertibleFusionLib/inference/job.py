@@ -23,7 +23,7 @@ from InvertibleFusionLib.inference.synthesis import synthesize
 from InvertibleFusionLib.inference.synthesis_grounds import STATISTICS_FILE
 from InvertibleFusionLib.models.shipped import load_model
 from InvertibleFusionLib.volumes.volume import Volume
-from InvertibleFusionLib.volumes.writing import staged, write_into_stage
+from InvertibleFusionLib.volumes.writing import staged, write_in_turn
 
 DONE, MISTAKE = 0, 1
 
@@ -66,22 +66,24 @@ def do(job: Job, on_slice: OnSlice | None = None) -> None:
     Raises:
         InvertibleFusionError: as the task's function, and as reading and writing do.
     """
+    with staged(Path(job.out)) as stage:
+        write_in_turn(_results(job, stage, on_slice), stage)
+
+
+def _results(job: Job, stage: Path, on_slice: OnSlice | None) -> dict[str, Volume]:
+    """By the names of their files; what they were made from is let go of, and what is no volume is written."""
     model = load_model(job.model)
     volumes = [Volume.read(path) for path in job.volumes]
     how: dict[str, Any] = {**job.options, "settings": Settings(**job.settings), "on_slice": on_slice}
-    with staged(Path(job.out)) as stage:
-        if job.task == "fuse":
-            results = fuse(model, volumes, **how).named_volumes()
-        elif job.task == "synthesize":
-            synthesis = synthesize(model, volumes, **how)
-            results = synthesis.named_volumes()
-            if synthesis.grounds is not None:
-                synthesis.grounds.write_statistics(stage / STATISTICS_FILE)
-        else:
-            latent = None if job.latent is None else Volume.read(job.latent)
-            results = decompose(model, volumes, latent=latent, **how).named_volumes()
-        for name, volume in results.items():
-            write_into_stage(volume, stage / f"{name}.nrrd")
+    if job.task == "fuse":
+        return fuse(model, volumes, **how).named_volumes()
+    if job.task == "synthesize":
+        synthesis = synthesize(model, volumes, **how)
+        if synthesis.grounds is not None:
+            synthesis.grounds.write_statistics(stage / STATISTICS_FILE)
+        return synthesis.named_volumes()
+    latent = None if job.latent is None else Volume.read(job.latent)
+    return decompose(model, volumes, latent=latent, **how).named_volumes()
 
 
 def main(path: str) -> int:

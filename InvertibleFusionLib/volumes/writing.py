@@ -114,6 +114,15 @@ def write_into_stage(volume: Volume, path: Path) -> None:
         ) from error
 
 
+def write_in_turn(volumes: dict[str, Volume], stage: Path) -> None:
+    """Write volumes as NRRD files of their names, each taken out of ``volumes`` as soon as it is written.
+
+    SimpleITK writes a copy, for which there may be no memory beside all results of a large volume.
+    """
+    for name in list(volumes):
+        write_into_stage(volumes.pop(name), stage / f"{name}.nrrd")
+
+
 def _check_whole(path: Path, ending: str) -> None:
     if ending in (".nii", ".nii.gz"):
         check_nifti(path)
