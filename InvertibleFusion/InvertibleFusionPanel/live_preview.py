@@ -11,6 +11,7 @@ from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
 from InvertibleFusionLib.errors import InvertibleFusionError
+from InvertibleFusionLib.inference.recent_slices import RecentSlices
 from InvertibleFusionLib.mrml.layout import ordinary_composites
 from InvertibleFusionLib.mrml.preview import PreviewNode
 from InvertibleFusionLib.mrml.scene import nodes_of_class
@@ -44,6 +45,7 @@ class LivePreview(VTKObservationMixin):
         self._index: int | None = None
         self._added = 0
         self._name = ""
+        self._recent = RecentSlices()  # beyond one preview: models and slice axes are compared to and fro
         self._timer = qt.QTimer()
         self._timer.setSingleShot(True)
         self._timer.setInterval(0)
@@ -62,6 +64,7 @@ class LivePreview(VTKObservationMixin):
         self._timer.stop()
         self.removeObservers()
         self._parameters = self._key = self._preview = None
+        self._recent.clear()
         self._remove()
         self._say("")
 
@@ -151,6 +154,7 @@ class LivePreview(VTKObservationMixin):
             resample=way.resample,
             axis=way.axis,
             settings=way.settings,
+            recent=self._recent,
         )
         self._key = key
         reference = nodes[way.reference]

@@ -111,7 +111,7 @@ def run_slices(job: SliceJob, network: Any, plan: Plan, first: int = 0) -> Itera
         ConfigurationError: when there is no slice ``first``.
         InferenceError: when the network gives values that are not finite, or the memory does not suffice even so.
     """
-    _require_slice(job, first)
+    require_slice(first, job.count)
     yield from _run(job, network, plan, [first, *(index for index in range(job.count) if index != first)])
 
 
@@ -122,14 +122,19 @@ def run_slice(job: SliceJob, network: Any, plan: Plan, index: int) -> None:
         ConfigurationError: when there is no such slice.
         InferenceError: as ``run_slices``.
     """
-    _require_slice(job, index)
+    require_slice(index, job.count)
     for _ in _run(job, network, plan, [index]):
         pass
 
 
-def _require_slice(job: SliceJob, index: int) -> None:
-    if not 0 <= index < job.count:
-        raise ConfigurationError(f"There is no slice {index + 1}; there are {job.count}.")
+def require_slice(index: int, count: int) -> None:
+    """Refuse a slice that a volume of so many does not have.
+
+    Raises:
+        ConfigurationError: with both numbers.
+    """
+    if not 0 <= index < count:
+        raise ConfigurationError(f"There is no slice {index + 1}; there are {count}.")
 
 
 def _run(job: SliceJob, network: Any, plan: Plan, order: list[int]) -> Iterator[tuple[int, Plan]]:

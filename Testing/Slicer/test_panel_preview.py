@@ -76,6 +76,24 @@ def test_a_source_whose_voxels_change_is_fused_anew(panel: Any, sources: list[An
     assert np.abs(slicer.util.arrayFromVolume(preview())[2] - before).max() > 1e-3
 
 
+def test_a_slice_seen_before_is_not_shown_as_it_was_before_a_change(panel: Any, sources: list[Any]) -> None:
+    red, origin = slicer.mrmlScene.GetNodeByID("vtkMRMLSliceNodeRed"), sources[0].GetOrigin()[2]
+    before = slicer.util.arrayFromVolume(preview())[2].copy()
+    for place in (24.0, 12.0):
+        red.SetSliceOffset(origin + place)
+        panel.settle()
+    np.testing.assert_array_equal(slicer.util.arrayFromVolume(preview())[2], before)
+    red.SetSliceOffset(origin + 24.0)
+    panel.settle()
+    slicer.util.arrayFromVolume(sources[1])[2, 3, 3] += 50
+    slicer.util.arrayFromVolumeModified(sources[1])
+    red.SetSliceOffset(origin + 12.0)
+    panel.settle()
+    full = fuse(load_model("fusioninn-t1gd-flair"), [volume_from_node(node) for node in sources]).image.array
+    np.testing.assert_array_equal(slicer.util.arrayFromVolume(preview())[2], full[2])
+    assert np.abs(full[2] - before).max() > 0
+
+
 def test_when_no_view_shows_the_slice_axis_a_line_says_so(panel: Any, sources: list[Any]) -> None:
     layout = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode")
     layout.SetViewArrangement(slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpYellowSliceView)
