@@ -46,4 +46,4 @@ class ConfigurationError(InvertibleFusionError):
 
 
 class TooSlowError(InvertibleFusionError):
-    """A benchmark whose ratios fell below those that are committed, or whose results disagree."""
+    """A benchmark with ratios below those committed, results that disagree, or more memory than is promised."""

@@ -1,12 +1,14 @@
 """Time fusing, decomposing and, on request, training steps against the published way, in turn."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 
 from InvertibleFusionLib.commands.terminal import Progress
+from InvertibleFusionLib.errors import ConfigurationError
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -30,17 +32,32 @@ def add_arguments(parser: ArgumentParser) -> None:
         action="store_true",
         help="compare nothing, but time iVAN: a slice of --size in every preset, the volume in the small one",
     )
+    parser.add_argument(
+        "--growth",
+        nargs="+",
+        type=int,
+        metavar="SLICES",
+        help="compare nothing, but fuse so many slices of --size, each number in a fresh process: CPU time and memory; "
+        "fails when more memory is taken than promised",
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the random volumes (default: 0)")
     parser.add_argument("--kernel", default="auto", help="of ours: auto (default), products, torch")
     parser.add_argument("--json", type=Path, help="file for all figures")
+    parser.add_argument("--plot", type=Path, metavar="FILE.png", help="file for a picture of them; iVAN has none")
     parser.add_argument("--floors", type=Path, help="file of ratios below which the command fails")
 
 
 def run(options: Namespace, _: ArgumentParser) -> None:
-    """Print the comparison, or what iVAN costs."""
+    """Print the comparison, what iVAN costs, or the growth."""
     if options.synthesis:
         _synthesize(options)
-        return
+    elif options.growth:
+        _grow(options)
+    else:
+        _compare(options)
+
+
+def _compare(options: Namespace) -> None:
     from InvertibleFusionLib.evaluation.benchmark import compare_with_freia
     from InvertibleFusionLib.inference.plan import Settings
 
@@ -57,10 +74,12 @@ def run(options: Namespace, _: ArgumentParser) -> None:
             options.model, size, options.rounds, options.seed, progress.advance, settings=settings
         )
     print(comparison.describe())
-    if options.json:
-        figures = {**comparison.to_json(), "training": None if training is None else training.to_json()}
-        options.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-        print(f"Wrote {options.json}.")
+
+    _write_figures(options, {**comparison.to_json(), "training": None if training is None else training.to_json()})
+    if options.plot:
+        from InvertibleFusionLib.evaluation.benchmark_figure import draw_comparison  # needs matplotlib
+
+        _write(options.plot, lambda path: draw_comparison(comparison, path))
     if options.floors:
         print(comparison.require_floors(options.floors))
 
@@ -69,14 +88,13 @@ def _synthesize(options: Namespace) -> None:
     from InvertibleFusionLib.evaluation.synthesis_cost import measure_synthesis_cost
     from InvertibleFusionLib.inference.plan import Settings
 
+    if options.plot:
+        raise ConfigurationError("There is no picture of what iVAN costs. Leave --plot out.")
     settings = Settings(device="cpu", kernel=options.kernel)
     with Progress("benchmark", unit="round") as progress:
         cost = measure_synthesis_cost(tuple(options.size), options.rounds, options.seed, progress.advance, settings)
     print(cost.describe())
-    figures = {**cost.to_json(), "training": _train(options) if options.training else None}
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-        print(f"Wrote {options.json}.")
+    _write_figures(options, {**cost.to_json(), "training": _train(options) if options.training else None})
 
 
 def _train(options: Namespace) -> dict[str, Any]:
@@ -86,3 +104,36 @@ def _train(options: Namespace) -> dict[str, Any]:
         steps = measure_steps(options.batch, options.rounds, options.seed, progress.advance)
     print(steps.describe())
     return steps.to_json()
+
+
+def _grow(options: Namespace) -> None:
+    from InvertibleFusionLib.evaluation.growth import measure_growth
+
+    shape = (options.size[1], options.size[2])
+    with Progress("growth", unit="volume") as progress:
+        growth = measure_growth(
+            options.model, options.growth, shape, options.rounds, options.seed, options.kernel, progress.advance
+        )
+    print(growth.describe())
+
+    _write_figures(options, growth.to_json())
+    if options.plot:
+        from InvertibleFusionLib.evaluation.growth_figure import draw_growth  # needs matplotlib
+
+        _write(options.plot, lambda path: draw_growth(growth, path))
+    print(growth.require_little_memory())
+
+
+def _write_figures(options: Namespace, figures: dict[str, Any]) -> None:
+    if options.json:
+        text = json.dumps(figures, indent=1) + "\n"
+        _write(options.json, lambda path: path.write_text(text, encoding="utf-8"))
+
+
+def _write(file: Path, write: Callable[[Path], Any]) -> None:
+    """A whole file or none."""
+    from InvertibleFusionLib.volumes.writing import staged
+
+    with staged(file.parent) as stage:
+        write(stage / file.name)
+    print(f"Wrote {file}.")

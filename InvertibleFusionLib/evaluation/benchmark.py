@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from InvertibleFusionLib.errors import ConfigurationError
 from InvertibleFusionLib.evaluation.comparison import SUBJECTS, Comparison, Floor
@@ -20,6 +19,7 @@ from InvertibleFusionLib.evaluation.machine import (
     multiply_adds_per_second,
     processor_kind,
 )
+from InvertibleFusionLib.evaluation.noise_volumes import noise_volume
 from InvertibleFusionLib.inference.plan import Settings
 from InvertibleFusionLib.models.cost import multiply_adds_per_pixel
 from InvertibleFusionLib.models.fusioninn import FusionINN
@@ -79,7 +79,7 @@ def compare_with_freia(
     _require_sense(loaded, size, rounds)
     settings = settings or Settings(device="cpu")
     generator = np.random.default_rng(seed)
-    volumes = [Volume(_smooth_noise(generator, size), name=name) for name in loaded.card.inputs]
+    volumes = [Volume(noise_volume(generator, size, np.float32), name=name) for name in loaded.card.inputs]
     middle = [Volume(volume.array[size[0] // 2 :][:1], name=volume.name) for volume in volumes]
     subjects = {"slice": _contenders(loaded, middle, settings), "volume": _contenders(loaded, volumes, settings)}
     comparison = Comparison(size, processor_kind(), torch.get_num_threads())
@@ -92,6 +92,7 @@ def compare_with_freia(
         for subject in SUBJECTS:
             for _ in range(SLICE_TIMES if subject == "slice" else 1):
                 _time_in_turn(subjects[subject], comparison, subject, backwards=done % 2 == 1)
+        comparison.responses.measure(loaded, volumes, settings)
         on_round(done + 1, rounds)
     _check_agreement(subjects["volume"], volumes, comparison)
     comparison.first_slice, comparison.torch_import = min(
@@ -123,13 +124,6 @@ def _contenders(model: Model, sources: list[Volume], settings: Settings) -> dict
         "published": Published(model, sources, 1),
         "batched": Published(model, sources, BATCH),
     }
-
-
-def _smooth_noise(generator: np.random.Generator, size: tuple[int, int, int]) -> NDArray[np.float32]:
-    """Random blobs with the range of an MR image; all-zero or white input would not show what real input does."""
-    coarse = generator.random((size[0], size[1] // 8 + 1, size[2] // 8 + 1), dtype=np.float32)
-    image = coarse.repeat(8, axis=1).repeat(8, axis=2)[:, : size[1], : size[2]]
-    return np.asarray(1000 * image + 20 * generator.standard_normal(size, dtype=np.float32), dtype=np.float32)
 
 
 def _floor(model: Model) -> Floor:

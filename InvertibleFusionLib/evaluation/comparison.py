@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from InvertibleFusionLib.errors import ConfigurationError, TooSlowError
+from InvertibleFusionLib.evaluation.interactive import Responses
 
 SUBJECTS = ("slice", "volume")
 TASKS = ("fuse", "decompose", "both")
@@ -59,6 +60,7 @@ class Comparison:
         error: largest difference between a source and our decomposition, as a share of the source's range.
         first_slice: seconds from the import in a fresh process to the first fused slice.
         torch_import: how many of them torch's own import took.
+        responses: how soon a slice is there to be looked at.
     """
 
     size: tuple[int, int, int]
@@ -74,6 +76,7 @@ class Comparison:
     error: float = 0.0
     first_slice: float = 0.0
     torch_import: float = 0.0
+    responses: Responses = field(default_factory=Responses)
 
     def add(self, subject: str, way: str, fused: float, decomposed: float) -> None:
         """One round's seconds of one way."""
@@ -93,15 +96,18 @@ class Comparison:
         """How many times the machine's limit we take."""
         if self.floor is None:
             return float("nan")
-        pixels = self.size[1] * self.size[2] * (self.size[0] if subject == "volume" else 1)
-        return self.median(subject, task, "ours") / self.floor.seconds(task, pixels)
+        return self.median(subject, task, "ours") / self.floor.seconds(task, self.pixels(subject))
+
+    def pixels(self, subject: str) -> int:
+        """How many pixels a subject has."""
+        return self.size[1] * self.size[2] * (self.size[0] if subject == "volume" else 1)
 
     def describe(self) -> str:
         """A table."""
         size = "×".join(map(str, self.size))
         lines = [
             f"Two random volumes of {size} and one slice of them, fused and decomposed exactly in float32.",
-            f"CPU of kind {self.processor}, {self.threads} threads, our couplings: {self.kernel}.",
+            f"CPU of kind {self.processor}, threads: {self.threads}, our couplings: {self.kernel}.",
             f"Medians of {len(self.seconds['volume']['both']['ours'])} rounds in turn. Ours is array to array, scaling "
             "and records included; FrEIA is the network alone.",
             "",
@@ -129,6 +135,7 @@ class Comparison:
             )
         return [
             limit,
+            self.responses.describe(),
             f"First slice of a fresh process: {self.first_slice:.2f} s after the import of the library, of which "
             f"torch's own import takes {self.torch_import:.2f} s.",
             f"Memory grew by at most: {grown}.",
@@ -161,6 +168,7 @@ class Comparison:
             "limit": limit,
             "first_slice_seconds": self.first_slice,
             "torch_import_seconds": self.torch_import,
+            "slice_to_look_at_seconds": self.responses.to_json(),
             "grown_bytes": self.memory,
             "disagreement": self.disagreement,
             "error": self.error,

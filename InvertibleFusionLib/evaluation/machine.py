@@ -60,6 +60,14 @@ def grown_memory(work: Callable[[], Any]) -> int | None:
     return max(0, _status("VmHWM") - before)
 
 
+def peak_memory() -> int | None:
+    """The most bytes of resident memory that this process ever had; None where the system does not tell."""
+    try:
+        return _status("VmHWM")  # ru_maxrss would be that of the process which started this one, where it was larger
+    except OSError:
+        return None
+
+
 def _median_seconds(work: Callable[[], Any], times: int = 5) -> float:
     work()
     spent = []

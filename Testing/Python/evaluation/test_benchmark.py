@@ -3,12 +3,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.image import imread
 
 from InvertibleFusionLib.cli import main
 from InvertibleFusionLib.errors import ConfigurationError, TooSlowError
 from InvertibleFusionLib.evaluation import benchmark, machine
 from InvertibleFusionLib.evaluation.benchmark import compare_with_freia, first_slice_seconds
+from InvertibleFusionLib.evaluation.benchmark_figure import draw_comparison
 from InvertibleFusionLib.evaluation.comparison import SUBJECTS, TASKS, Comparison, Floor
+from InvertibleFusionLib.evaluation.interactive import Responses
 from InvertibleFusionLib.evaluation.training_throughput import Throughput
 from InvertibleFusionLib.inference.plan import Settings
 
@@ -30,6 +33,7 @@ def comparison(ours: list[float], published: list[float]) -> Comparison:
             result.add(subject, "ours", mine * slices, mine * slices)
             result.add(subject, "published", theirs * slices, theirs * slices)
             result.add(subject, "batched", 3 * theirs * slices, 3 * theirs * slices)
+    result.responses = Responses([0.3], [0.02], [0.001])
     return result
 
 
@@ -53,7 +57,11 @@ def test_all_ways_give_the_same_image_and_ours_comes_back(model_file: Path) -> N
     assert 0 < found.error < 1e-5
     assert found.floor is not None
     assert found.floor.work == 6912  # 2 · (2·(9·32 + 32·18) + (36·64 + 64·72)/4), as the paper's layers tell
-    figures = json.loads(json.dumps(found.to_json()))["figures"]
+    everything = json.loads(json.dumps(found.to_json()))
+    looked_at = everything["slice_to_look_at_seconds"]
+    assert {name: len(times) for name, times in looked_at.items()} == {"cold": 2, "warm": 2, "again": 2}
+    assert max(looked_at["again"]) < min(looked_at["cold"])
+    figures = everything["figures"]
     for subject in SUBJECTS:
         for task in TASKS:
             assert figures[subject][task]["of_the_limit"] > 1
@@ -65,6 +73,7 @@ def test_ratio_is_taken_round_by_round() -> None:
     assert found.ratio("volume", "both") == found.ratio("slice", "fuse") == 2.0
     assert found.ratio("volume", "fuse", "batched") == 6.0
     assert "2.00" in found.describe()
+    assert "300.0 ms for the first one" in found.describe()
 
 
 def test_the_limit_is_arithmetic_or_memory_whichever_takes_longer() -> None:
@@ -73,6 +82,16 @@ def test_the_limit_is_arithmetic_or_memory_whichever_takes_longer() -> None:
     assert found.distance("volume", "both") == pytest.approx(20 / (2 * 200 * 100 / 1e6))
     found.floor = Floor(1e12, 1e3, 100, 20, 20)
     assert found.distance("slice", "both") == pytest.approx(2 / (20 * 20 / 1e3))
+
+
+def test_the_picture_shows_the_ways_and_the_limit(tmp_path: Path) -> None:
+    found = comparison([1.0, 1.2], [3.0, 4.0])
+    for floor in (found.floor, None):
+        found.floor = floor
+        draw_comparison(found, tmp_path / "picture.png")
+        picture = imread(tmp_path / "picture.png")[..., :3]
+        for colour in ((0, 114, 178), (213, 94, 0), (189, 189, 189)):
+            assert (np.abs(255 * picture - colour).max(axis=2) < 1).sum() > 1000, colour
 
 
 def test_ratios_below_the_floor_and_results_that_disagree_fail(tmp_path: Path) -> None:
@@ -128,15 +147,16 @@ def test_memory_that_is_taken_is_seen() -> None:
 def test_the_command_prints_the_ratio_and_fails_below_a_floor(
     model_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    floors, figures = tmp_path / "floors.json", tmp_path / "figures.json"
+    floors, figures, plot = (tmp_path / name for name in ("floors.json", "figures.json", "figures.png"))
     impossible = {"compiled": {"volume": {"fuse": 1e9}}, "products": {"volume": {"fuse": 1e9}}}
     floors.write_text(json.dumps({"ratios": {machine.processor_kind(): impossible}}))
     command = ["benchmark", "--against", "freia", "--model", str(model_file), "--size", "2", "16", "16"]
-    assert main([*command, "--rounds", "1", "--json", str(figures), "--floors", str(floors)]) == 1
+    assert main([*command, "--rounds", "1", "--json", str(figures), "--plot", str(plot), "--floors", str(floors)]) == 1
     printed = capsys.readouterr()
     assert "volume, both" in printed.out
     assert "volume, fuse: " in printed.err
     assert json.loads(figures.read_text())["size"] == [2, 16, 16]
+    assert plot.read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.usefixtures("_quick")
