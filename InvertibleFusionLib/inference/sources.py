@@ -15,7 +15,6 @@ from InvertibleFusionLib.inference.threads import in_order, threads_for
 from InvertibleFusionLib.models.model import Model
 from InvertibleFusionLib.volumes.grid import require_same_grid, same_grid
 from InvertibleFusionLib.volumes.intensity import FittedScale, IntensityScale
-from InvertibleFusionLib.volumes.resampling import coverage, resample
 from InvertibleFusionLib.volumes.slices import Axis, SliceStack, join_channels, slice_axis, split_channels
 from InvertibleFusionLib.volumes.suitability import require_image
 from InvertibleFusionLib.volumes.volume import Volume
@@ -67,9 +66,7 @@ class PreparedSources:
                 "voxel_type": str(volume.array.dtype),
                 "voxels_sha256": digest,
                 "intensity": scale.to_json(),
-                "resampled": None
-                if original is volume
-                else {"onto": self.reference, "coverage": round(coverage(original.grid, volume.grid), 4)},
+                "resampled": None if original is volume else _resampling(original, volume, self.reference),
             }
             for original, volume, scale, digest in zip(self.originals, self.volumes, self.scales, digests, strict=True)
         ]
@@ -155,7 +152,15 @@ def _on_grid(volume: Volume, target: Volume, allow_resampling: bool) -> Volume:
         return volume
     if not allow_resampling:
         require_same_grid(target.grid, volume.grid, target.name, volume.name)
+    from InvertibleFusionLib.volumes.resampling import resample  # brings SimpleITK with it
+
     return resample(volume, target.grid)
+
+
+def _resampling(original: Volume, volume: Volume, reference: str) -> dict[str, Any]:
+    from InvertibleFusionLib.volumes.resampling import coverage  # brings SimpleITK with it
+
+    return {"onto": reference, "coverage": round(coverage(original.grid, volume.grid), 4)}
 
 
 def _require_slices(volume: Volume) -> None:

@@ -71,6 +71,22 @@ def test_importing_the_library_is_quick_and_light() -> None:
     assert min(float(output[0]) for output in outputs) <= 0.2
 
 
+def test_the_first_slice_waits_for_no_package_that_it_does_not_need(model_file: Path) -> None:
+    """Numba brings SciPy with it; the compiled kernels need it, nothing else does."""
+    code = (
+        "import sys, numpy;"
+        "from InvertibleFusionLib import Settings, Volume, fuse, load_model;"
+        "arrays = numpy.random.default_rng(0).random((2, 1, 8, 8));"
+        "sources = [Volume(array, name=name) for array, name in zip(arrays, ('ADC', 'FLAIR'))];"
+        "fuse(load_model(sys.argv[1]), sources, settings=Settings(device='cpu', kernel='products'));"
+        "heavy = ('SimpleITK', 'numba', 'scipy', 'matplotlib', 'FrEIA', 'monai', 'h5py', 'lightning_fabric', 'jinja2',"
+        "         'jsonargparse', 'tensorboard', 'torchmetrics', 'skimage', 'PIL');"
+        "print('torch' in sys.modules, *(name for name in heavy if name in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(model_file)], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True"]
+
+
 def test_public_names_are_there() -> None:
     import InvertibleFusionLib
 
