@@ -74,7 +74,6 @@ def _compare(options: Namespace) -> None:
             options.model, size, options.rounds, options.seed, progress.advance, settings=settings
         )
     print(comparison.describe())
-
     _write_figures(options, {**comparison.to_json(), "training": None if training is None else training.to_json()})
     if options.plot:
         from InvertibleFusionLib.evaluation.benchmark_figure import draw_comparison  # needs matplotlib
@@ -115,7 +114,6 @@ def _grow(options: Namespace) -> None:
             options.model, options.growth, shape, options.rounds, options.seed, options.kernel, progress.advance
         )
     print(growth.describe())
-
     _write_figures(options, growth.to_json())
     if options.plot:
         from InvertibleFusionLib.evaluation.growth_figure import draw_growth  # needs matplotlib
