@@ -18,16 +18,18 @@ from InvertibleFusionLib.kernels.compilation import compiled
 from InvertibleFusionLib.kernels.convolution import MANY_REGISTERS, NO_RING, REGISTER_BYTES, row_convolution
 from InvertibleFusionLib.kernels.correlation import plane_correlation
 
+CONVOLUTIONS = 5
+"""In every dense block; strips and ``FEW_ROWS`` go together for this number alone."""
 NEGATIVE_SLOPE = 0.2
-"""Of the LeakyReLU."""
+"""Of the LeakyReLU between them."""
 AT_ONCE = 8 if MANY_REGISTERS else 4
 """Channels that are computed together: the weights have to be packed so."""
 FEW = AT_ONCE // 2
 """Outputs up to which they are computed one by one, ``FEW_ROWS`` rows at a time."""
 FEW_ROWS = 4
 STRIP = 8
-"""Rows that go through all convolutions before the next ones. Less four for the convolutions before the last one, it is
-a multiple of ``FEW_ROWS``."""
+"""Rows that go through all convolutions before the next ones; as the convolutions before the last one, a multiple of
+``FEW_ROWS``, or the last one's tiles would end beyond the slice."""
 CACHED = 1 << 15
 """Bytes of gradients that are correlated with all channels before the next ones: about the first cache."""
 
@@ -183,7 +185,10 @@ def weight_gradients(
             )  # fmt: skip
         for output in range(some):
             plane = (first + done + output) * size
-            of_bias[done + output] = gradients[plane : plane + size].sum()
+            total = gradients[plane] - gradients[plane]
+            for y in range(1, rows + 1):  # one row after another: a single long sum would lose digits
+                total += gradients[plane + y * stride : plane + (y + 1) * stride].sum()
+            of_bias[done + output] = total
             for channel in range(known):
                 for row in range(3):
                     for column in range(3):

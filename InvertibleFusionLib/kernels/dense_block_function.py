@@ -16,6 +16,7 @@ from InvertibleFusionLib.kernels.compilation import telling_of_compilation
 from InvertibleFusionLib.kernels.convolution import REGISTER_BYTES
 from InvertibleFusionLib.kernels.dense_block import (
     AT_ONCE,
+    CONVOLUTIONS,
     FEW_ROWS,
     dense_block,
     dense_block_gradients,
@@ -31,11 +32,19 @@ def compiled_dense_block(x: Tensor, convolutions: Sequence[nn.Conv2d]) -> Tensor
 
     Args:
         x: (batch, channels, rows, columns) on the CPU, float32 or float64.
-        convolutions: 3×3 with biases, all but the last one of as many outputs; in the dtype of x.
+        convolutions: five of 3×3 with biases, all but the last one of as many outputs; in the dtype of x.
 
     Returns:
-        (batch, outputs of the last convolution, rows, columns).
+        (batch, outputs of the last convolution, rows, columns). It has gradients, but those have none.
+
+    Raises:
+        ValueError: for another number of convolutions or of channels.
     """
+    if len(convolutions) != CONVOLUTIONS:
+        raise ValueError(f"The compiled dense block has {CONVOLUTIONS} convolutions, not {len(convolutions)}.")
+    if x.dim() != 4 or x.shape[1] != convolutions[0].in_channels:
+        wanted = convolutions[0].in_channels
+        raise ValueError(f"A dense block wants (batch, {wanted} channels, rows, columns), not {tuple(x.shape)}.")
     parameters = [p for convolution in convolutions for p in (convolution.weight, cast(Tensor, convolution.bias))]
     y: Tensor = _DenseBlock.apply(x, *parameters)  # type: ignore[no-untyped-call]
     return y

@@ -10,7 +10,7 @@ from torch.nn import functional
 from InvertibleFusionLib.kernels.compilation import numba_works
 
 CONVOLUTIONS = 5
-"""In every dense block."""
+"""In every dense block, as the kernels have it; those cannot be imported without Numba."""
 NEGATIVE_SLOPE = 0.2
 """Of the LeakyReLU between them."""
 
@@ -23,8 +23,8 @@ class DenseBlock(nn.Module):
         channels_out: of the result, same rows and columns.
         growth: maps that each of the first four adds.
 
-    While it learns on a CPU it is computed by compiled kernels where Numba is installed, with other last bits than
-    torch's convolutions.
+    While it learns on a CPU, in float32 or float64, it is computed by compiled kernels where Numba is installed, with
+    other last bits than torch's convolutions. Those have gradients, but no second ones, and cannot be traced.
 
     Attributes:
         compiled: whether compiled kernels compute it at all times.
@@ -50,8 +50,9 @@ class DenseBlock(nn.Module):
 
     def _is_compiled(self, x: Tensor) -> bool:
         learning = self.training and torch.is_grad_enabled()
-        wanted = x.device.type == "cpu" and not torch.is_autocast_enabled("cpu") and (self.compiled or learning)
-        return wanted and numba_works()
+        possible = x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64) and len(x) > 0
+        wanted = (self.compiled or learning) and not torch.is_autocast_enabled("cpu")
+        return possible and wanted and numba_works()
 
 
 def with_compiled_dense_blocks(flow: nn.Module, dtype: torch.dtype) -> nn.Module | None:

@@ -10,7 +10,7 @@ from InvertibleFusionLib.evaluation.experiments.comparing import Figures
 from InvertibleFusionLib.evaluation.experiments.definition import Column, Part
 from InvertibleFusionLib.evaluation.paired_tests import SIGNIFICANT, holm, signed_rank
 
-Kind = Literal["published", "rule", "own figure"]
+Kind = Literal["published", "said best", "rule", "own figure"]
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,8 @@ class Comparison:
     """One method against another in one figure.
 
     Attributes:
-        kind: the paper's own method with a network that the paper compares it with; a network with the best trivial
-            rule; or the paper's own with that figure of its own that the column must exceed.
+        kind: the paper's own method with a network that the paper compares it with, by figures or in words; a network
+            with the best trivial rule; or the paper's own with that figure of its own that the column must exceed.
         column: of the figure.
         own: name of the method.
         other: what it is compared with.
@@ -60,7 +60,8 @@ def comparisons_of(part: Part, figures: Figures, rules: frozenset[str], own: str
         rules: names of the trivial rules among the methods.
         own: name of the paper's own method.
     """
-    made = [*_published(part, figures, rules, own), *_with_rules(part, figures, rules)]
+    made = [*_published(part, figures, rules, own), *_said_best(part, figures, rules, own)]
+    made += _with_rules(part, figures, rules)
     made += [_compared("own figure", column, own, column.exceeds, figures) for column in _exceeding(part, figures, own)]
     return _corrected(made)
 
@@ -93,6 +94,15 @@ def _published(part: Part, figures: Figures, rules: frozenset[str], own: str) ->
             if other != own and both and measured and ours[symbol] != theirs[symbol]:
                 learnt = _learnt(part, column, figures, (own, other), rules)
                 yield _compared("published", column, own, other, figures, learnt)
+
+
+def _said_best(part: Part, figures: Figures, rules: frozenset[str], own: str) -> Iterator[Comparison]:
+    """With every other network of a part of whose first one the paper says that it is the best."""
+    for column in part.columns if part.said_best else ():
+        for other in (learner.name for learner in part.learners):
+            if other != own and all(column.symbol in figures.get(name, {}) for name in (own, other)):
+                learnt = _learnt(part, column, figures, (own, other), rules)
+                yield _compared("said best", column, own, other, figures, learnt)
 
 
 def _with_rules(part: Part, figures: Figures, rules: frozenset[str]) -> Iterator[Comparison]:

@@ -85,6 +85,7 @@ class Part:
             same; the part's own where empty.
         judged_by: symbol of the column by which it is judged whether a fusion network has learnt at all, since a rule
             may well be the best in others; none is judged where empty. Of a synthesis every column tells.
+        said_best: whether the paper says that the first network is the best of all, or nearly, without figures.
     """
 
     title: str
@@ -104,6 +105,7 @@ class Part:
     sets: tuple[str, ...] = ()
     selected_by: tuple[str, ...] = ()
     judged_by: str = ""
+    said_best: bool = False
 
     @property
     def channels(self) -> list[str]:

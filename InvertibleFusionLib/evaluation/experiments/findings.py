@@ -76,7 +76,10 @@ def _said(part: Part, comparisons: Sequence[Comparison]) -> list[str]:
     published = [each for each in comparisons if each.kind == "published"]
     counted = [each for each in published if each.learnt]
     said = [_published_sentence(part, each) for each in counted]
-    said += _uncounted([each for each in published if not each.learnt])
+    in_words = [each for each in comparisons if each.kind == "said best"]
+    for symbol in dict.fromkeys(each.column.symbol for each in in_words if each.learnt):
+        said.append(_best_sentence([each for each in in_words if each.learnt and each.column.symbol == symbol]))
+    said += _uncounted([each for each in (*published, *in_words) if not each.learnt])
     with_rules = [each for each in comparisons if each.kind == "rule"]
     for symbol in dict.fromkeys(each.column.symbol for each in with_rules):
         said.append(_rule_sentence([each for each in with_rules if each.column.symbol == symbol]))
@@ -105,6 +108,20 @@ def _published_sentence(part: Part, each: Comparison) -> str:
     else:
         here = f"this does not reproduce: {each.ahead} is ahead {_numbers(each)}."
     return f"{symbol}: published, {leader} is ahead ({own} {ours:g}, {other} {theirs:g}); {here}"
+
+
+def _best_sentence(comparisons: Sequence[Comparison]) -> str:
+    """Whether the network that the paper calls the best is so in one figure."""
+    column, own = comparisons[0].column, comparisons[0].own
+    groups: dict[str, list[str]] = {"ahead of": [], "behind": [], "undecided against": []}
+    for each in comparisons:
+        word = "undecided against" if not each.decided else "ahead of" if each.ahead == own else "behind"
+        groups[word].append(f"{each.other} ({each.means[1]:.{column.digits}f}, p = {each.p:.2g})")
+    found = "; ".join(f"{word} {', '.join(names)}" for word, names in groups.items() if names)
+    ours = f"{own} ({comparisons[0].means[0]:.{column.digits}f})"
+    return (
+        f"{column.symbol}: the paper says that {own} is the best or nearly so, without numbers; here {ours} is {found}."
+    )
 
 
 def _uncounted(comparisons: Sequence[Comparison]) -> list[str]:

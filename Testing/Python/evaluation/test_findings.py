@@ -137,3 +137,17 @@ def test_a_decomposition_no_better_than_the_fused_image_itself_is_not_compared()
     sentences = findings(part, {"iVAN": good, "Pix2pix": poor}, frozenset())
     assert "this reproduces" in sentences[0]
     assert "is more like the source" in sentences[1]
+
+
+@pytest.mark.parametrize(
+    ("own", "says"),
+    [(30 + EIGHT, "ahead of Pix2pix (20.35, p = "), (15 + EIGHT, "behind Pix2pix"), (20 + EIGHT[::-1], "undecided")],
+)
+def test_a_network_that_the_paper_calls_the_best_is_held_against_all_others(own: np.ndarray, says: str) -> None:
+    part = replace(PART, published={}, columns=(PSNR,), said_best=True)
+    figures = {"copy": RULE, "iVAN": {"PSNR": figure(*own)}, "Pix2pix": {"PSNR": figure(*(20 + EIGHT))}}
+    sentence = findings(part, figures, frozenset({"copy"}))[0]
+    assert "the paper says that iVAN is the best or nearly so" in sentence
+    assert says in sentence
+    unlearnt = {**figures, "iVAN": {"PSNR": figure(*(5 + EIGHT))}, "Pix2pix": {"PSNR": figure(*(6 + EIGHT))}}
+    assert findings(part, unlearnt, frozenset({"copy"}))[0].startswith("Not counted")

@@ -119,6 +119,35 @@ def test_ivan_with_the_kernel_is_ivan_and_comes_back(preset: str) -> None:
     np.testing.assert_allclose(back.numpy(), x.double().numpy(), rtol=0, atol=1e-12)
 
 
+def test_what_the_kernel_cannot_compute_is_refused_or_torchs() -> None:
+    block = DenseBlock(2, 1, 8)
+    convolutions = [*block.grow, block.last]
+    for channels in (1, 3):
+        with pytest.raises(ValueError, match=r"2 channels"):
+            compiled_dense_block(torch.rand(1, channels, 8, 8), convolutions)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="5 convolutions, not 4"):
+        compiled_dense_block(torch.rand(1, 2, 8, 8), convolutions[1:])  # type: ignore[arg-type]
+    assert block(torch.rand(0, 2, 8, 8)).shape == (0, 1, 8, 8)
+    half = DenseBlock(2, 1, 8).to(torch.bfloat16)
+    assert half(torch.rand(1, 2, 8, 8, dtype=torch.bfloat16)).dtype == torch.bfloat16
+
+
+def test_the_gradient_of_a_bias_keeps_its_digits_on_a_large_slice() -> None:
+    block = DenseBlock(1, 1, 2)
+    block(torch.zeros(1, 1, 512, 512)).backward(torch.full((1, 1, 512, 512), 0.1))
+    assert block.last.bias is not None
+    assert block.last.bias.grad is not None
+    assert float(block.last.bias.grad) == pytest.approx(0.1 * 512 * 512, rel=2e-3)
+
+
+def test_kernel_and_module_agree_on_what_a_dense_block_is() -> None:
+    from InvertibleFusionLib.kernels import dense_block as kernels
+    from InvertibleFusionLib.models import dense_block as modules
+
+    assert (kernels.CONVOLUTIONS, kernels.NEGATIVE_SLOPE) == (modules.CONVOLUTIONS, modules.NEGATIVE_SLOPE)
+    assert (kernels.CONVOLUTIONS - 1) % kernels.FEW_ROWS == kernels.STRIP % kernels.FEW_ROWS == 0
+
+
 def test_without_numba_torch_learns_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("InvertibleFusionLib.models.dense_block.numba_works", lambda: False)
     monkeypatch.setattr(
