@@ -118,5 +118,10 @@ def _versions() -> str:
     there = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     return (
         f"invertible-fusion {__version__}, Python {platform.python_version()}, {there}; "
-        f"{platform.system()}, {processor_kind()}, {torch.get_num_threads()} threads of torch"
+        f"{platform.system()}, {processor_kind()}, {_threads()} of torch"
     )
+
+
+def _threads() -> str:
+    count = torch.get_num_threads()
+    return f"{count} thread{'s' if count > 1 else ''}"

@@ -23,7 +23,7 @@ from InvertibleFusionLib.inference.slice_engine import (
 )
 from InvertibleFusionLib.inference.sources import prepare_sources, voxel_digest
 from InvertibleFusionLib.inference.synthesis_grounds import GroundsBeingFilled, SynthesisGrounds, from_some
-from InvertibleFusionLib.models.card_in_words import fits_contrasts
+from InvertibleFusionLib.models.card_in_words import called_otherwise, fits_contrasts
 from InvertibleFusionLib.models.model import (
     InvertibleSynthesisNetwork,
     Model,
@@ -180,19 +180,25 @@ def _compute_some(
 
 def _warnings(model: Model, there: GivenSources, named: bool) -> list[str]:
     """What to know of the result before believing it; also said in the log."""
-    known = model.card.inputs
-    if missing := missing_warning(model, there.present):
-        LOG.warning(missing)
-        return [missing]
-    if named or fits_contrasts(model.card, [volume.name for volume in there.volumes]):
-        return []
+    known, names = model.card.inputs, [volume.name for volume in there.volumes]
+    taken = [name for name, present in zip(known, there.present, strict=True) if present]
+    warnings = [missing] if (missing := missing_warning(model, there.present)) else []
     # Without the sources' own names, which may be a patient's.
-    warning = (
-        f"The sources are not called {' + '.join(known)}, from which the model {model.card.name} was trained in this "
-        "order. From other contrasts the synthetic image may show what is not there."
-    )
-    LOG.warning(warning)
-    return [warning]
+    if swapped := [
+        as_name for name, as_name in zip(names, taken, strict=True) if called_otherwise(name, as_name, known)
+    ]:
+        warnings.append(
+            f"What was given as {' + '.join(swapped)} is called as another input of the model {model.card.name}. If "
+            "they were mistaken for each other, the synthetic image may show what is not there."
+        )
+    elif not named and not fits_contrasts(model.card, names) and not warnings:
+        warnings.append(
+            f"The sources are not called {' + '.join(known)}, from which the model {model.card.name} was trained in "
+            "this order. From other contrasts the synthetic image may show what is not there."
+        )
+    for warning in warnings:
+        LOG.warning(warning)
+    return warnings
 
 
 def _finished(

@@ -96,6 +96,11 @@ def fits_contrasts(card: ModelCard, names: Sequence[Any]) -> bool:
     return not contrast_warning(card, names)
 
 
+def called_otherwise(name: str, contrast: str, contrasts: Sequence[str]) -> bool:
+    """Whether a source that is taken for one contrast goes by the name of another one of these."""
+    return not _is_contrast(name, contrast) and any(_is_contrast(name, other) for other in contrasts)
+
+
 def _is_contrast(name: str, contrast: str) -> bool:
     """Whether a name has the contrast among its words: "sub-03_ADC" is an ADC, "T1Gd" no T1."""
     words = "".join(letter if letter.isalnum() else " " for letter in name.casefold()).split()

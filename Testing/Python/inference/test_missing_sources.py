@@ -70,6 +70,17 @@ def test_names_say_which_inputs_there_are_in_whatever_order(gan: Model, volumes:
             )
 
 
+def test_a_source_called_as_another_input_is_warned_of(gan: Model, volumes: dict[str, Volume]) -> None:
+    both = [volumes["T1"], volumes["T2"]]
+    swapped = synthesize(gan, both, given=["T2", "T1"]).record["warnings"]
+    assert len(swapped) == 2
+    assert "given as T1 + T2 is called as another input" in swapped[1]
+    right = synthesize(gan, both, given=["T1", "T2"]).record["warnings"]
+    assert len(right) == 1
+    unnamed = [Volume(volume.array, name="scan") for volume in both]
+    assert len(synthesize(gan, unnamed, given=["T2", "T1"]).record["warnings"]) == 1
+
+
 def test_the_reference_is_counted_in_the_given_order(gan: Model, volumes: dict[str, Volume]) -> None:
     coarse = Volume(volumes["T1"].array[:, ::2, ::2], name="T1")
     made = synthesize(gan, [volumes["T2"], coarse], given=["T2", "T1"], reference=1, resample=True)
