@@ -59,7 +59,7 @@ def synthesis_file(tmp_path_factory: pytest.TempPathFactory) -> MakeSynthesisFil
     made: dict[str, Path] = {}
 
     def make(inputs: str, outputs: str, intensity: dict[str, object] | None = None) -> Path:
-        key = f"{inputs} {outputs} {intensity}"
+        key = f"{inputs} → {outputs} {intensity}"
         if key not in made:
             channels = [tuple(3 if name == "PET" else 1 for name in names.split()) for names in (inputs, outputs)]
             network = Ivan(IvanConfiguration(*channels, blocks=3, growth=3), seed=1)
