@@ -31,6 +31,10 @@ def record_in_words(record: Mapping[str, Any]) -> str:
         lines.append(f"Settings: {', '.join(said)}.")
     if record.get("synthetic"):
         lines.append("SYNTHETIC: a network made it, no scanner.")
+    if any(source.get("synthetic") for source in record.get("sources", [])):
+        lines.append(
+            "Not all sources came from a scanner: one was SYNTHETIC itself, and what it shows wrongly is here, too."
+        )
     lines += [str(warning) for warning in record.get("warnings", [])]
     lines += [_certificate(entry) for entry in record.get("certificate", [])]
     lines.append(f"Made {record.get('created', 'at an unknown time')} with {record.get('library', 'another program')}.")
@@ -39,10 +43,12 @@ def record_in_words(record: Mapping[str, Any]) -> str:
 
 
 def _source(source: Mapping[str, Any]) -> str:
-    resampled = source.get("resampled")
+    name, resampled = str(source.get("name")), source.get("resampled")
+    if source.get("synthetic") and "SYNTHETIC" not in name:
+        name = f"SYNTHETIC {name}"
     if not resampled:
-        return str(source.get("name"))
-    return f"{source.get('name')} (resampled onto {resampled.get('onto')}, {resampled.get('coverage', 0):.0%} covered)"
+        return name
+    return f"{name} (resampled onto {resampled.get('onto')}, {resampled.get('coverage', 0):.0%} covered)"
 
 
 def _certificate(entry: Mapping[str, Any]) -> str:

@@ -60,6 +60,7 @@ class PreparedSources:
                 "name": original.name,
                 "units": original.units,
                 "simulated": bool((original.record or {}).get("simulated", False)),
+                "synthetic": bool((original.record or {}).get("synthetic", False)),
                 "replaced_nonfinite": (original.record or {}).get("replaced_nonfinite"),
                 "components": original.components,
                 "grid": grid_to_json(original.grid),

@@ -72,9 +72,12 @@ def save_model(
         stored: number format of the weights; "float16" halves the file and rounds them to eleven bits.
 
     Raises:
-        OutputError: when it cannot be written.
+        OutputError: when it cannot be written, or a weight is too large for that format.
     """
     tensors = {name: as_stored(value, stored).cpu().contiguous() for name, value in network.state_dict().items()}
+    for name, value in network.state_dict().items():
+        if torch.isfinite(value).all() and not torch.isfinite(tensors[name]).all():
+            raise OutputError(f"Not written: {name} has values too large for {stored}. Store the weights in float32.")
     metadata = {CARD_KEY: json.dumps(card.to_json(), sort_keys=True), DIGEST_KEY: tensor_digest(tensors)}
     write_tensors(tensors, metadata, path)
 

@@ -176,6 +176,10 @@ class TrainingConfiguration:
         learns = isinstance(self.network, DisentangledGANConfiguration)
         for sources, may_lack in ((self.training, spare if learns else set()), (self.validation, set())):
             for source in sources:
+                if set(range(len(self.contrasts))) <= source.lacking:
+                    raise ConfigurationError(
+                        f"The data source {source.name!r} lacks every input. Name those that it has, or take it out."
+                    )
                 if refused := source.lacking - may_lack:
                     raise ConfigurationError(
                         f"The data source {source.name!r} lacks {self.channels[min(refused)]}. Only a disentanglement "

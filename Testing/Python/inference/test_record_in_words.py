@@ -38,6 +38,16 @@ def test_resampling_and_synthesis_are_said() -> None:
     assert "Not certified: T2" in said
 
 
+def test_a_source_that_was_synthetic_is_told_under_any_name(model: Model, sources: list[Volume]) -> None:
+    made = Volume.on_grid(sources[1].array, sources[1].grid, name="FLAIR", record={"synthetic": True})
+    record = fuse(model, [sources[0], made]).image.record or {}
+    assert [source["synthetic"] for source in record["sources"]] == [False, True]
+    said = record_in_words(record)
+    assert "Fused from ADC + SYNTHETIC FLAIR." in said
+    assert "one was SYNTHETIC itself" in said
+    assert "SYNTHETIC" not in record_in_words(fuse(model, sources).image.record or {})
+
+
 def test_an_empty_record_gives_no_invented_facts() -> None:
     assert record_in_words({}).split("\n") == [
         "Made from not known.",

@@ -76,6 +76,17 @@ def test_half_precision_halves_the_file_and_is_read_as_float32(model_file: Path,
         read_model(half)
 
 
+def test_weights_too_large_for_half_precision_are_not_written(tmp_path: Path) -> None:
+    network = FusionINN(PRESETS["default"], seed=4)
+    with torch.no_grad():
+        next(network.parameters()).view(-1)[0] = 1e5
+    with pytest.raises(OutputError, match="values too large for float16"):
+        save_model(network, card(), tmp_path / "half.safetensors", "float16")
+    assert not list(tmp_path.iterdir())
+    save_model(network, card(), tmp_path / "whole.safetensors")
+    assert read_model(tmp_path / "whole.safetensors")
+
+
 @pytest.mark.parametrize("keep", [0, 1, 7, 100, 3000, -1])
 def test_a_cut_model_file_is_refused(model_file: Path, keep: int) -> None:
     model_file.write_bytes(model_file.read_bytes()[:keep])

@@ -224,6 +224,7 @@ def test_the_command_trains_a_model_that_synthesizes(
 
 
 LACKING = DataSource("made up", "none", "nobody", ["three"], contrast_sets=[["T1", "", "FLAIR"]])
+EMPTY = DataSource("empty", "none", "nobody", ["three"], contrast_sets=[["", "", "FLAIR"]])
 SMALL_GAN = DisentangledGANConfiguration(base_channels=2, residual_blocks=1)
 
 
@@ -236,6 +237,7 @@ SMALL_GAN = DisentangledGANConfiguration(base_channels=2, residual_blocks=1)
         ({"training": [LACKING]}, "'made up' lacks T2. Only a disentanglement GAN"),
         ({"network": SMALL_GAN, "training": [LACKING], "grid_of": "T2"}, "lacks T2"),
         ({"network": SMALL_GAN, "validation": [LACKING]}, "lacks T2. .* only in training"),
+        ({"network": SMALL_GAN, "training": [EMPTY], "grid_of": "FLAIR"}, "'empty' lacks every input"),
     ],
     ids=str,
 )
