@@ -1,7 +1,7 @@
 """Take a fused image apart into its sources, or go back from synthetic images."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jsonargparse import ArgumentParser, Namespace
 
@@ -40,18 +40,35 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace, _: ArgumentParser) -> None:
     """Take the image apart and write a file for each result."""
+    from InvertibleFusionLib.inference.record import NOTICE
+    from InvertibleFusionLib.volumes.writing import staged, write_in_turn
+
+    out = options.out or options.images[0].parent
+    with staged(out) as stage:
+        volumes, record = _taken_apart(options)
+        written = {name: volume.name for name, volume in volumes.items()}
+        write_in_turn(volumes, stage)
+    if not record["sources"]:
+        print("The image carries no record of its sources: the results are in the network's numbers, about 0 to 1.")
+    say_certificate(record)
+    if record["settings"]["way"] in WHAT_IT_SHOWS:
+        print(WHAT_IT_SHOWS[record["settings"]["way"]])
+    for file, name in written.items():
+        print(f"{out / file}.nrrd: {name}")
+    print(NOTICE)
+
+
+def _taken_apart(options: Namespace) -> tuple[dict[str, "Volume"], dict[str, Any]]:
+    """The results by their names and the record; images and latent are let go of, since writing takes memory, too."""
     from InvertibleFusionLib.inference.decomposition import decompose
     from InvertibleFusionLib.inference.plan import Settings
-    from InvertibleFusionLib.inference.record import NOTICE
     from InvertibleFusionLib.models.shipped import load_model
     from InvertibleFusionLib.volumes.volume import Volume
-    from InvertibleFusionLib.volumes.writing import staged, write_into_stage
 
     images = [Volume.read(path) for path in options.images]
     latent = None if options.latent is None else Volume.read(options.latent)
     model = load_model(options.model or _recorded_model(images[0], latent, options.images[0]))
-    out = options.out or options.images[0].parent
-    with staged(out) as stage, Progress("decomposing") as progress:
+    with Progress("decomposing") as progress:
         result = decompose(
             model,
             images,
@@ -62,16 +79,7 @@ def run(options: Namespace, _: ArgumentParser) -> None:
             settings=Settings(device=options.device),
             on_slice=progress,
         )
-        for name, volume in result.named_volumes().items():
-            write_into_stage(volume, stage / f"{name}.nrrd")
-    if not result.record["sources"]:
-        print("The image carries no record of its sources: the results are in the network's numbers, about 0 to 1.")
-    say_certificate(result.record)
-    if result.record["settings"]["way"] in WHAT_IT_SHOWS:
-        print(WHAT_IT_SHOWS[result.record["settings"]["way"]])
-    for name, volume in result.named_volumes().items():
-        print(f"{out / name}.nrrd: {volume.name}")
-    print(NOTICE)
+    return result.named_volumes(), result.record
 
 
 def _recorded_model(image: "Volume", latent: "Volume | None", path: Path) -> str:
