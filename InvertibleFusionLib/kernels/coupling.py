@@ -51,7 +51,7 @@ def coupling_step(
     clamp: float,
     final_relu: bool,
     backwards: bool,
-    constants: NDArray[Any],
+    constants: tuple[Any, ...],
 ) -> None:
     """Half a coupling: u ← u ⊙ exp s + t or, backwards, u ← (u − t) ⊙ exp −s, with [s, t] from the passive channels.
 

@@ -200,9 +200,10 @@ def _compile(dtype: np.dtype[Any]) -> None:
     """Compile the kernels for a dtype, or load them from the cache."""
     number, whole = numba.from_dtype(dtype), numba.intp
     flat, places = number[::1], whole[::1]
+    numbers = numba.types.UniTuple(number, len(constants(dtype)))
     with telling_of_compilation(dtype.name):
         arrays_and_sizes = (flat, whole, whole, places, places, flat, flat, whole, flat, places, flat)
-        coupling_step.compile((*arrays_and_sizes, numba.float64, numba.boolean, numba.boolean, flat))
+        coupling_step.compile((*arrays_and_sizes, numba.float64, numba.boolean, numba.boolean, numbers))
         move_squeezed.compile((flat, places, whole, flat, places, whole, whole, whole, numba.boolean))
 
 

@@ -31,9 +31,12 @@ LARGEST_EXPONENT = 80.0
 """exp works for arguments between plus and minus this."""
 
 
-def constants(dtype: Any) -> NDArray[Any]:
-    """The approximations' constants in a dtype; a mixture of dtypes would be computed in float64."""
-    return np.array(_ATAN + _EXP, dtype)
+def constants(dtype: Any) -> tuple[Any, ...]:
+    """The approximations' constants in a dtype; a mixture of dtypes would be computed in float64.
+
+    Not an array: a choice between two numbers that are yet to be read is not vectorized for every processor.
+    """
+    return tuple(np.array(_ATAN + _EXP, dtype))
 
 
 @intrinsic  # type: ignore[untyped-decorator]
