@@ -12,7 +12,7 @@ import numba
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
+from numba.extending import intrinsic, register_jitable
 
 from InvertibleFusionLib.kernels.compilation import processor
 
@@ -31,6 +31,22 @@ VECTORS = 3 if MANY_REGISTERS else 2
 """Of a row, in a tile: measured with FusionINN's convolutions."""
 NO_RING = 1 << 40
 """For ``source_ring`` when rows do not begin again."""
+
+
+CACHE_LINE = 64
+"""Bytes."""
+
+
+@register_jitable  # type: ignore[untyped-decorator]
+def stride_of(columns: int, itemsize: int) -> int:
+    """From row to row of a plane, in array elements: whole registers of columns and a register of border on each side.
+
+    It is an odd number of cache lines: the rows of all channels, which a tile reads, would otherwise push each other
+    out of the few places of the first cache that multiples of a power of two share.
+    """
+    registers = 2 + (columns * itemsize + REGISTER_BYTES - 1) // REGISTER_BYTES
+    lines = (registers * REGISTER_BYTES + CACHE_LINE - 1) // CACHE_LINE
+    return (lines + 1 - lines % 2) * CACHE_LINE // itemsize
 
 
 def lanes(dtype: Any) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from InvertibleFusionLib.kernels.compilation import compiled
-from InvertibleFusionLib.kernels.convolution import MANY_REGISTERS, NO_RING, REGISTER_BYTES, row_convolution
+from InvertibleFusionLib.kernels.convolution import MANY_REGISTERS, NO_RING, REGISTER_BYTES, row_convolution, stride_of
 from InvertibleFusionLib.kernels.pointwise import atan, exp
 
 # How many sums fill the registers, measured with 1 → 32 → 2 and 4 → 64 → 8 channels.
@@ -74,7 +74,7 @@ def coupling_step(
         constants: of ``pointwise``, in the state's dtype.
     """
     lanes = REGISTER_BYTES // state.itemsize
-    stride = 2 * lanes + (columns + lanes - 1) // lanes * lanes
+    stride = stride_of(columns, state.itemsize)
     outputs = 2 * len(active)
     at_once = FEW_OUTPUTS_ROWS if outputs <= FEW_OUTPUTS else 1
     slots = at_once + 2

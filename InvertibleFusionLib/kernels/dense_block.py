@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from InvertibleFusionLib.kernels.compilation import compiled
-from InvertibleFusionLib.kernels.convolution import MANY_REGISTERS, NO_RING, REGISTER_BYTES, row_convolution
+from InvertibleFusionLib.kernels.convolution import MANY_REGISTERS, NO_RING, REGISTER_BYTES, row_convolution, stride_of
 from InvertibleFusionLib.kernels.correlation import plane_correlation
 
 CONVOLUTIONS = 5
@@ -75,8 +75,7 @@ def dense_block(
             outputs, rounded up to ``outputs_at_once``.
     """
     lanes = REGISTER_BYTES // maps.itemsize
-    padded = (columns + lanes - 1) // lanes * lanes
-    stride = 2 * lanes + padded
+    stride = stride_of(columns, maps.itemsize)
     size = (rows + 2) * stride
     last = len(begins) - 1
     planes = np.arange(inputs + last * growth) * size
@@ -121,8 +120,7 @@ def dense_block_gradients(
         result: of the input's gradient, as that of ``dense_block``.
     """
     lanes = REGISTER_BYTES // maps.itemsize
-    padded = (columns + lanes - 1) // lanes * lanes
-    stride = 2 * lanes + padded
+    stride = stride_of(columns, maps.itemsize)
     size = (rows + 2) * stride
     last = len(begins) - 1
     planes = np.arange(outputs + last * growth) * size
@@ -168,7 +166,7 @@ def weight_gradients(
     """
     lanes = REGISTER_BYTES // maps.itemsize
     registers = (columns + lanes - 1) // lanes
-    stride = (2 + registers) * lanes
+    stride = stride_of(columns, maps.itemsize)
     size = (rows + 2) * stride
     outputs = len(of_bias)
     sums = np.empty(known * 9 * AT_ONCE * lanes, maps.dtype)
@@ -232,7 +230,7 @@ def _last_convolution(
     """A strip, from row ``start``, of the convolution that reads all planes."""
     lanes = REGISTER_BYTES // maps.itemsize
     padded = (columns + lanes - 1) // lanes * lanes
-    stride = 2 * lanes + padded
+    stride = stride_of(columns, maps.itemsize)
     plane = (rows + FEW_ROWS - 1) // FEW_ROWS * FEW_ROWS * padded
     end = min(rows, start + STRIP)
     y = max(0, start)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from InvertibleFusionLib.kernels.compilation import telling_of_compilation
-from InvertibleFusionLib.kernels.convolution import REGISTER_BYTES
+from InvertibleFusionLib.kernels.convolution import REGISTER_BYTES, stride_of
 from InvertibleFusionLib.kernels.dense_block import (
     AT_ONCE,
     CONVOLUTIONS,
@@ -24,7 +24,6 @@ from InvertibleFusionLib.kernels.dense_block import (
     weight_gradients,
 )
 from InvertibleFusionLib.kernels.packing import packed, rounded_up
-from InvertibleFusionLib.kernels.planes import stride_of
 
 
 def compiled_dense_block(x: Tensor, convolutions: Sequence[nn.Conv2d]) -> Tensor:
@@ -156,7 +155,7 @@ def _room(given: int, growth: int, convolutions: int) -> int:
 def _with_room(image: NDArray[Any], planes: int) -> NDArray[Any]:
     """Flat memory of so many planes with the image in the first ones, in a border of zeros."""
     channels, rows, columns = image.shape
-    stride, left = stride_of(columns, image.dtype), REGISTER_BYTES // image.itemsize
+    stride, left = stride_of(columns, image.itemsize), REGISTER_BYTES // image.itemsize
     size = (rows + 2) * stride
     memory = np.empty(planes * size + (FEW_ROWS + 1) * stride, image.dtype)
     filled = memory[: channels * size].reshape(channels, rows + 2, stride)

@@ -23,7 +23,7 @@ from InvertibleFusionLib.flows import (
 from InvertibleFusionLib.kernels.compilation import telling_of_compilation
 from InvertibleFusionLib.kernels.coupling import HIDDEN_AT_ONCE, coupling_step, outputs_at_once, rows_at_once
 from InvertibleFusionLib.kernels.packing import packed, rounded_up
-from InvertibleFusionLib.kernels.planes import Planes, Workspace, stride_of
+from InvertibleFusionLib.kernels.planes import Planes, Workspace
 from InvertibleFusionLib.kernels.pointwise import LARGEST_EXPONENT, constants
 from InvertibleFusionLib.kernels.squeeze import move_squeezed
 from InvertibleFusionLib.kernels.two_convolutions import is_two_convolutions
@@ -176,7 +176,7 @@ class _PackedNetwork:
         workspace: Workspace,
     ) -> None:
         """Change the active channels of the planes."""
-        stride, at_once = stride_of(planes.columns, workspace.dtype), rows_at_once(self.outputs)
+        stride, at_once = planes.stride, rows_at_once(self.outputs)
         slot = rounded_up(self.hidden, HIDDEN_AT_ONCE) * stride
         ring = workspace.flat(("ring", self.hidden, stride), (at_once + 2) * slot)
         sums = workspace.flat(("sums",), at_once * rounded_up(self.outputs, outputs_at_once(self.outputs)) * stride)

@@ -7,13 +7,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
-from InvertibleFusionLib.kernels.convolution import REGISTER_BYTES
-
-
-def stride_of(columns: int, dtype: np.dtype[Any]) -> int:
-    """From row to row: whole registers of columns, and one register of border on either side."""
-    lanes = REGISTER_BYTES // dtype.itemsize
-    return 2 * lanes + -(-columns // lanes) * lanes
+from InvertibleFusionLib.kernels.convolution import REGISTER_BYTES, stride_of
 
 
 @dataclass(frozen=True)
@@ -35,7 +29,7 @@ class Planes:
     @property
     def stride(self) -> int:
         """From row to row."""
-        return stride_of(self.columns, self.memory.dtype)
+        return stride_of(self.columns, self.memory.itemsize)
 
     @property
     def first_pixels(self) -> NDArray[np.intp]:
@@ -57,7 +51,7 @@ class Workspace:
 
     def planes(self, place: int, channels: int, rows: int, columns: int) -> Planes:
         """Planes for step ``place``; their borders are zero, their pixels are what was last left there."""
-        size = (rows + 2) * stride_of(columns, self.dtype)
+        size = (rows + 2) * stride_of(columns, self.dtype.itemsize)
         # Memory of the same size but another shape has other borders.
         memory = self.flat(("planes", place, rows, columns), channels * size)
         return Planes(memory, np.arange(channels, dtype=np.intp) * size, rows, columns)

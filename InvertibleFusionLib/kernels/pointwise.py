@@ -11,7 +11,6 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
-from numpy.typing import NDArray
 
 # fmt: off
 _ATAN = [
