@@ -17,7 +17,7 @@ from InvertibleFusionLib.kernels.pointwise import atan, exp
 HIDDEN_AT_ONCE = 8 if MANY_REGISTERS else 4
 MANY_OUTPUTS = 8 if MANY_REGISTERS else 4
 FEW_OUTPUTS = 2
-FEW_OUTPUTS_ROWS = 3
+FEW_OUTPUTS_ROWS = 3 if MANY_REGISTERS else 2
 
 
 _hidden = row_convolution(HIDDEN_AT_ONCE, 1, negative_slope=0)
