@@ -102,13 +102,13 @@ def tile_convolution(outputs: int, vectors: int, rows: int, negative_slope: floa
     return made
 
 
-def row_convolution(outputs: int, rows: int, negative_slope: float | None = None) -> Any:
-    """Make the function that convolves ``rows`` whole rows, ``outputs`` channels at a time.
+def row_convolution(outputs: int, rows: int, negative_slope: float | None = None, vectors: int = VECTORS) -> Any:
+    """Make the function that convolves ``rows`` whole rows, ``outputs`` channels and ``vectors`` registers at a time.
 
     Its arguments are those of ``tile_convolution``, and target_planes, how many channels there are to compute, rounded
     up to ``outputs`` in the target and the weights, and columns, rounded up to whole registers.
     """
-    many_vectors = tile_convolution(outputs, VECTORS, rows, negative_slope)
+    many_vectors = tile_convolution(outputs, vectors, rows, negative_slope)
     one_vector = tile_convolution(outputs, 1, rows, negative_slope)
 
     @numba.njit(nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -134,12 +134,12 @@ def row_convolution(outputs: int, rows: int, negative_slope: float | None = None
             begin = k // outputs * block
             at = target_at + k * target_plane
             x = 0
-            while x + VECTORS * lanes <= columns:
+            while x + vectors * lanes <= columns:
                 many_vectors(
                     source, source_at + x, source_row, first, ring, planes, channels, weights, begin,
                     target, at + x, target_row, target_plane,
                 )  # fmt: skip
-                x += VECTORS * lanes
+                x += vectors * lanes
             while x < columns:
                 one_vector(
                     source, source_at + x, source_row, first, ring, planes, channels, weights, begin,

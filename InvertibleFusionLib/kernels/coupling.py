@@ -16,13 +16,14 @@ from InvertibleFusionLib.kernels.pointwise import atan, exp
 # How many sums fill the registers, measured with 1 → 32 → 2 and 4 → 64 → 8 channels.
 HIDDEN_AT_ONCE = 8 if MANY_REGISTERS else 4
 MANY_OUTPUTS = 8 if MANY_REGISTERS else 4
+MANY_OUTPUTS_VECTORS = 3
 FEW_OUTPUTS = 2
 FEW_OUTPUTS_ROWS = 3 if MANY_REGISTERS else 2
 
 
 _hidden = row_convolution(HIDDEN_AT_ONCE, 1, negative_slope=0)
 _few = row_convolution(FEW_OUTPUTS, FEW_OUTPUTS_ROWS)
-_many = row_convolution(MANY_OUTPUTS, 1)
+_many = row_convolution(MANY_OUTPUTS, 1, vectors=MANY_OUTPUTS_VECTORS)
 
 
 def outputs_at_once(outputs: int) -> int:

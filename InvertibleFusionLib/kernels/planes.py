@@ -29,7 +29,8 @@ class Planes:
     @property
     def stride(self) -> int:
         """From row to row."""
-        return stride_of(self.columns, self.memory.itemsize)
+        stride: int = stride_of(self.columns, self.memory.itemsize)
+        return stride
 
     @property
     def first_pixels(self) -> NDArray[np.intp]:
