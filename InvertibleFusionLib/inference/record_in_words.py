@@ -31,6 +31,8 @@ def record_in_words(record: Mapping[str, Any]) -> str:
         lines.append(f"Settings: {', '.join(said)}.")
     if record.get("synthetic"):
         lines.append("SYNTHETIC: a network made it, no scanner.")
+    if record.get("cropped_to_content"):
+        lines.append("The network saw of each slice what has content, and a margin; the air around that was set to 0.")
     if any(source.get("synthetic") for source in record.get("sources", [])):
         lines.append(
             "Not all sources came from a scanner: one was SYNTHETIC itself, and what it shows wrongly is here, too."

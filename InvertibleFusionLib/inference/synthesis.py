@@ -215,6 +215,7 @@ def _finished(
     record["inputs_given"] = [name for name, there in zip(model.card.inputs, present, strict=True) if there]
     record["outputs"] = [{"name": name, "intensity": INTENSITY} for name in outputs]
     record["intensity_scale"] = model.card.intensity
+    record["cropped_to_content"] = model.card.configuration.get("crop_to_content", False)
     record["warnings"] = warnings
     record["latent_sha256"] = "" if results.latent is None else voxel_digest(results.latent)
     images = []

@@ -89,11 +89,11 @@ class GANObjective(Objective):
         present = self._presence(sources, batch["seed"])
         if turn == "discriminator":
             with torch.no_grad():
-                image = self.generator(sources, present)
+                image = self.generator.whole(sources, present).image
             real = self._verdict(self.discriminator(sources, target, present), real=True)
             made = self._verdict(self.discriminator(sources, image, present), real=False)
             return {"total": real + made, "real": real, "made": made}
-        result = self.generator.inspect(sources, present)
+        result = self.generator.whole(sources, present)
         deception = self._verdict(self.discriminator(sources, result.image, present), real=True)
         image_error = l1_loss(result.image, target)
         pseudo_error = l1_loss(result.pseudo_target, target)

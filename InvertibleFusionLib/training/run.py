@@ -218,7 +218,9 @@ def _require_no_other_run(settings: dict[str, Any], last: Path, resume: bool) ->
 def _start_from(path: Path, recipe: Recipe, configuration: TrainingConfiguration, objective: Objective) -> None:
     model = read_model(path)
     theirs, ours = model.card, configuration.network.to_json()
-    if theirs.architecture != recipe.architecture or theirs.configuration != ours:
+    # A card that was written before a setting existed means its default.
+    same_kind = theirs.architecture == recipe.architecture
+    if not same_kind or type(configuration.network)(**theirs.configuration).to_json() != ours:
         raise ConfigurationError(
             f"{path} cannot be started from: it is a {theirs.architecture} with {theirs.configuration}, the "
             f"run trains a {recipe.architecture} with {ours}."

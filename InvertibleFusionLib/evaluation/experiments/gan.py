@@ -93,6 +93,7 @@ def _gan(name: str, sources: int, grid: int = 2) -> Learner:
         residual_blocks=1,
         grid=grid,
         fusion_weights="blocks",
+        crop_to_content=False,  # whole slices, as published
     )
     return Learner(name, network, LOSS, 5e-4, (0.5, 0.999), NOTE)
 

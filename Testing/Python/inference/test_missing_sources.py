@@ -13,6 +13,7 @@ import torch
 from InvertibleFusionLib import Volume, load_model, synthesize
 from InvertibleFusionLib.cli import main
 from InvertibleFusionLib.errors import ConfigurationError
+from InvertibleFusionLib.inference.record_in_words import record_in_words
 from InvertibleFusionLib.models.card import ModelCard
 from InvertibleFusionLib.models.card_in_words import card_in_words
 from InvertibleFusionLib.models.disentangled_gan import PRESETS, DisentangledGenerator
@@ -101,6 +102,28 @@ def test_grounds_are_those_of_the_network(gan: Model, volumes: dict[str, Volume]
     np.testing.assert_allclose(made.grounds.statistics[:, 0], found.mean.numpy(), atol=1e-5)
     np.testing.assert_allclose(made.grounds.statistics[:, 1], found.standard_deviation.numpy(), atol=1e-5)
     assert synthesize(gan, [volumes["T2"]], given=["T2"]).pseudo_target is None
+
+
+@pytest.mark.parametrize("names", [["T2"], INPUTS])
+def test_air_around_the_head_changes_no_voxel_and_the_record_says_why(
+    gan: Model, names: list[str], volumes: dict[str, Volume]
+) -> None:
+    """All ways through the engine, and what is shown for inspection."""
+    small = [volumes[name] for name in names]
+    large = [Volume(np.pad(each.array, ((0, 0), (30, 41), (0, 67))), name=each.name) for each in small]
+    for inspect in (False, True):
+        expected = synthesize(gan, small, given=names, inspect=inspect)
+        got = synthesize(gan, large, given=names, inspect=inspect)
+        np.testing.assert_allclose(got.images[0].array[:, 30:-41, :-67], expected.images[0].array, atol=1e-6)
+        assert not got.images[0].array[:, :, -20:].any()
+        assert got.record["cropped_to_content"] is True
+        assert "air around that was set to 0" in record_in_words(got.record)
+    assert got.pseudo_target is not None
+    assert expected.pseudo_target is not None
+    assert got.grounds is not None
+    assert expected.grounds is not None
+    np.testing.assert_allclose(got.pseudo_target.array[:, 30:-41, :-67], expected.pseudo_target.array, atol=1e-6)
+    np.testing.assert_allclose(got.grounds.statistics, expected.grounds.statistics, atol=1e-6)
 
 
 def test_what_cannot_be_is_said_before_anything_is_made(

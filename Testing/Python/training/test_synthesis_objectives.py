@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +92,19 @@ def test_the_generator_is_pulled_to_target_and_pseudo_target_by_their_weights() 
     )
     expected = losses["deception"] + 3 * losses["target"] + 7 * losses["pseudo-target"]
     assert float(losses["total"]) == pytest.approx(float(expected), rel=1e-6)
+
+
+@torch.no_grad()
+def test_training_takes_crops_as_they_are_though_the_model_in_use_will_not() -> None:
+    """Else most crops would be filled up with air, and the gradients be those of other images."""
+    objective, given = gan(), batch(3)
+    given["images"][..., :6, :] = 0
+    expected = [objective(given, turn)["total"] for turn in objective.turns]
+    generator = objective.generator
+    generator.configuration = replace(generator.configuration, crop_to_content=True)
+    assert [objective(given, turn)["total"] for turn in objective.turns] == expected
+    sources = given["images"][:, :2]
+    assert not torch.equal(generator.inspect(sources).image, generator.whole(sources).image)
 
 
 @torch.no_grad()
