@@ -32,7 +32,6 @@ def run(options: Namespace, _: ArgumentParser) -> None:
     """Synthesize and write every synthetic image, and the latent of a network that runs backwards."""
     from InvertibleFusionLib.inference.plan import Settings
     from InvertibleFusionLib.inference.synthesis import synthesize
-    from InvertibleFusionLib.inference.synthesis_grounds import STATISTICS_FILE
     from InvertibleFusionLib.models.shipped import load_model
     from InvertibleFusionLib.volumes.writing import staged, write_into_stage
 
@@ -54,8 +53,23 @@ def run(options: Namespace, _: ArgumentParser) -> None:
         volumes = synthesis.named_volumes()
         for name, volume in volumes.items():
             write_into_stage(volume, stage / f"{name}.nrrd")
-        if synthesis.grounds is not None:
-            synthesis.grounds.write_statistics(stage / STATISTICS_FILE)
+        files = [*(f"{name}.nrrd" for name in volumes), *synthesis.write_statistics(stage)]
     say_sources(synthesis.record)
     print("Synthetic: a network made it, no scanner. What is rare, such as a small lesion, may be missing or made up.")
-    say_written(options.out, [*(f"{name}.nrrd" for name in volumes), *([STATISTICS_FILE] if options.inspect else [])])
+    say_written(options.out, files)
+    _say_left(options.out, files)
+
+
+def _say_left(folder: Path, written: list[str]) -> None:
+    """Say which files of an earlier run lie beside this one's images, which they do not belong to."""
+    from InvertibleFusionLib.inference.synthesis import PSEUDO_TARGET
+    from InvertibleFusionLib.inference.synthesis_grounds import STATISTICS_FILE
+
+    left = [
+        name for name in (f"{PSEUDO_TARGET}.nrrd", STATISTICS_FILE) if name not in written and (folder / name).exists()
+    ]
+    if left:
+        print(
+            f"Left as they were: {' and '.join(str(folder / name) for name in left)}, from an earlier run. They do not "
+            "belong to these images."
+        )

@@ -1,5 +1,6 @@
 """What several commands show on the terminal."""
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -9,18 +10,23 @@ DEVICES = "auto (CUDA, MPS, CPU, in this order), cpu, cuda, cuda:1, mps"
 
 
 class Progress:
-    """A progress bar on the terminal's error stream."""
+    """A progress bar on the terminal's error stream; what is logged meanwhile stands on lines of its own above it."""
 
     def __init__(self, what: str, unit: str = "slice") -> None:
         from tqdm import tqdm
 
         self._bar: Any = tqdm(desc=what, unit=unit, leave=False, dynamic_ncols=True)
+        self._open = ExitStack()
 
     def __enter__(self) -> "Progress":
+        from tqdm.contrib.logging import logging_redirect_tqdm
+
+        self._open.enter_context(logging_redirect_tqdm())
         return self
 
     def __exit__(self, *_: object) -> None:
         self._bar.close()
+        self._open.close()
 
     def __call__(self, finished: "FinishedSlice") -> None:
         """One more slice is finished."""

@@ -20,7 +20,6 @@ from InvertibleFusionLib.inference.fusion import fuse
 from InvertibleFusionLib.inference.plan import Settings
 from InvertibleFusionLib.inference.slice_engine import FinishedSlice, OnSlice
 from InvertibleFusionLib.inference.synthesis import synthesize
-from InvertibleFusionLib.inference.synthesis_grounds import STATISTICS_FILE
 from InvertibleFusionLib.models.shipped import load_model
 from InvertibleFusionLib.volumes.volume import Volume
 from InvertibleFusionLib.volumes.writing import staged, write_in_turn
@@ -79,8 +78,7 @@ def _results(job: Job, stage: Path, on_slice: OnSlice | None) -> dict[str, Volum
         return fuse(model, volumes, **how).named_volumes()
     if job.task == "synthesize":
         synthesis = synthesize(model, volumes, **how)
-        if synthesis.grounds is not None:
-            synthesis.grounds.write_statistics(stage / STATISTICS_FILE)
+        synthesis.write_statistics(stage)
         return synthesis.named_volumes()
     latent = None if job.latent is None else Volume.read(job.latent)
     return decompose(model, volumes, latent=latent, **how).named_volumes()

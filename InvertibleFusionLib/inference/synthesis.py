@@ -1,9 +1,11 @@
 """Synthesizing missing contrasts: sources to synthetic images, the latent of an invertible network, and a record."""
 
+import json
 import logging
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
@@ -22,7 +24,12 @@ from InvertibleFusionLib.inference.slice_engine import (
     finished_slices,
 )
 from InvertibleFusionLib.inference.sources import prepare_sources, voxel_digest
-from InvertibleFusionLib.inference.synthesis_grounds import GroundsBeingFilled, SynthesisGrounds, from_some
+from InvertibleFusionLib.inference.synthesis_grounds import (
+    STATISTICS_FILE,
+    GroundsBeingFilled,
+    SynthesisGrounds,
+    from_some,
+)
 from InvertibleFusionLib.models.card_in_words import called_otherwise, fits_contrasts
 from InvertibleFusionLib.models.model import (
     InvertibleSynthesisNetwork,
@@ -30,6 +37,7 @@ from InvertibleFusionLib.models.model import (
     SubsetSynthesisNetwork,
     SynthesisNetwork,
 )
+from InvertibleFusionLib.volumes.reading import RECORD_ENDING
 from InvertibleFusionLib.volumes.slices import Axis, SliceStack
 from InvertibleFusionLib.volumes.volume import Volume
 
@@ -37,6 +45,9 @@ LOG = logging.getLogger("InvertibleFusion")
 
 SYNTHETIC = "SYNTHETIC"
 """Begins the name of every image that no scanner has made."""
+
+PSEUDO_TARGET = "pseudo-target"
+"""Kind, and name of the file, of what a feature-disentanglement GAN mixes of its sources."""
 
 INTENSITY = "0 to 1 on the scale of the images that the model was trained on; not a physical quantity"
 
@@ -67,8 +78,20 @@ class Synthesis:
         volumes = {}
         for image, output in zip(self.images, self.record["outputs"], strict=True):
             volumes[f"synthetic-{image.renamed(output['name']).file_name}"] = image
-        more = {"latent": self.latent, "pseudo-target": self.pseudo_target}
+        more = {"latent": self.latent, PSEUDO_TARGET: self.pseudo_target}
         return volumes | {name: volume for name, volume in more.items() if volume is not None}
+
+    def write_statistics(self, folder: Path) -> list[str]:
+        """Write the statistics of AdaIN, where there are any, and beside them their record; the files' names."""
+        if self.grounds is None:
+            return []
+        path = folder / STATISTICS_FILE
+        self.grounds.write_statistics(path)
+        title = f"AdaIN's statistics of {SYNTHETIC} {' + '.join(output['name'] for output in self.record['outputs'])}"
+        record = with_result(self.record, "adain-statistics", title)
+        beside = path.with_suffix(RECORD_ENDING)
+        beside.write_text(json.dumps(record, ensure_ascii=True, separators=(",", ":")), encoding="utf-8")
+        return [path.name, beside.name]
 
 
 def synthesize(
@@ -231,6 +254,6 @@ def _finished(
     mixture = None
     if grounds is not None:
         title = f"pseudo-target of {SYNTHETIC} {' + '.join(outputs)}"
-        result = with_result(record, "pseudo-target", title)
+        result = with_result(record, PSEUDO_TARGET, title)
         mixture = Volume.on_grid(grounds.pseudo_target, prepared.stack.grid, name=title, record=result)
     return Synthesis(tuple(images), latent, record, mixture, grounds)

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import itertools
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -152,18 +153,49 @@ def test_a_model_that_never_did_without_says_so(gan: Model, volumes: dict[str, V
     assert "hidden" not in card_in_words(untaught.card)
 
 
-def test_the_command_names_and_inspects(gan_file: Path, volumes: dict[str, Volume], tmp_path: Path) -> None:
+def test_the_command_names_and_inspects(
+    gan_file: Path, volumes: dict[str, Volume], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for name in ("T2", "T1"):
         volumes[name].write(tmp_path / f"{name}.nrrd")
     files, out = [str(tmp_path / f"{name}.nrrd") for name in ("T2", "T1")], tmp_path / "out"
-    arguments = ["synthesize", *files, "--given", "T2", "T1", "--model", str(gan_file), "--inspect", "--out", str(out)]
-    assert main(arguments) == 0
+    arguments = ["synthesize", *files, "--given", "T2", "T1", "--model", str(gan_file), "--out", str(out)]
+    assert main([*arguments, "--inspect"]) == 0
     assert {path.name for path in out.iterdir()} == {
         "synthetic-FLAIR.nrrd",
         "pseudo-target.nrrd",
         "adain-statistics.csv",
+        "adain-statistics.record.json",
     }
+    said = capsys.readouterr()
+    assert "earlier run" not in said.out
+    [warning] = [line for line in said.err.replace("\r", "\n").split("\n") if "Made without" in line]
+    assert warning.strip() == "Made without T1Gd, which the model learnt to do without."  # not behind the bar
     with (out / "adain-statistics.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert len(rows) == 3 * 2 * 12  # slices, AdaIN layers, channels
     assert (rows[-1]["slice"], rows[-1]["layer"], rows[-1]["channel"]) == ("2", "1", "11")
+    record = json.loads((out / "adain-statistics.record.json").read_text())
+    assert record["result"]["name"] == "AdaIN's statistics of SYNTHETIC FLAIR"
+    assert (record["synthetic"], record["model"]["sha256"]) == (True, load_model(str(gan_file)).sha256)
+    assert "Research use only" in record["notice"]
+
+
+def test_what_an_earlier_run_has_left_beside_new_images_is_said_and_stays(
+    gan_file: Path, volumes: dict[str, Volume], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    volumes["T1"].write(tmp_path / "T1.nrrd")
+    out = tmp_path / "out"
+    arguments = ["synthesize", str(tmp_path / "T1.nrrd"), "--given", "T1", "--model", str(gan_file), "--out", str(out)]
+    assert main(arguments) == 0
+    assert "earlier run" not in capsys.readouterr().out
+    assert main([*arguments, "--inspect"]) == 0
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    capsys.readouterr()
+    assert main(arguments) == 0
+    [said] = [line for line in capsys.readouterr().out.splitlines() if "earlier run" in line]
+    assert str(out / "pseudo-target.nrrd") in said
+    assert str(out / "adain-statistics.csv") in said
+    assert "do not belong to these images" in said
+    for name in before.keys() - {"synthetic-FLAIR.nrrd"}:
+        assert (out / name).read_bytes() == before[name]
