@@ -48,6 +48,8 @@ SYNTHETIC = "SYNTHETIC"
 
 PSEUDO_TARGET = "pseudo-target"
 """Kind, and name of the file, of what a feature-disentanglement GAN mixes of its sources."""
+ADAIN = "adain-statistics"
+"""Kind of the statistics of its decoder."""
 
 INTENSITY = "0 to 1 on the scale of the images that the model was trained on; not a physical quantity"
 
@@ -87,11 +89,15 @@ class Synthesis:
             return []
         path = folder / STATISTICS_FILE
         self.grounds.write_statistics(path)
-        title = f"AdaIN's statistics of {SYNTHETIC} {' + '.join(output['name'] for output in self.record['outputs'])}"
-        record = with_result(self.record, "adain-statistics", title)
+        record = self.record_of_statistics()
         beside = path.with_suffix(RECORD_ENDING)
         beside.write_text(json.dumps(record, ensure_ascii=True, separators=(",", ":")), encoding="utf-8")
         return [path.name, beside.name]
+
+    def record_of_statistics(self) -> dict[str, Any]:
+        """The record of the statistics of AdaIN, which are no volume that could hold it."""
+        made = " + ".join(output["name"] for output in self.record["outputs"])
+        return with_result(self.record, ADAIN, f"AdaIN of {SYNTHETIC} {made}")
 
 
 def synthesize(

@@ -163,9 +163,10 @@ def _forget(node: Any) -> None:
     for role in roles:
         if role.startswith("InvertibleFusion."):
             node.RemoveNodeReferenceIDs(role)
-    for other in nodes_of_class(node.GetScene(), "vtkMRMLVolumeNode"):
-        if other.GetNodeReference(FUSED) is node:
-            other.RemoveNodeReferenceIDs(FUSED)
+    for kind in ("vtkMRMLVolumeNode", "vtkMRMLTableNode"):
+        for other in nodes_of_class(node.GetScene(), kind):
+            if other.GetNodeReference(FUSED) is node:
+                other.RemoveNodeReferenceIDs(FUSED)
 
 
 def _require_replaceable(node: Any, fresh: Any, made_of: Sequence[Any], others: Sequence[Any]) -> None:

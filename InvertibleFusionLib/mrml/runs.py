@@ -12,7 +12,7 @@ from InvertibleFusionLib.inference.decomposition import Decomposition, decompose
 from InvertibleFusionLib.inference.fusion import Fusion, fuse_slices
 from InvertibleFusionLib.inference.plan import Settings
 from InvertibleFusionLib.inference.slice_engine import FinishedSlice
-from InvertibleFusionLib.inference.synthesis import Synthesis, synthesize_slices
+from InvertibleFusionLib.inference.synthesis import ADAIN, PSEUDO_TARGET, Synthesis, synthesize_slices
 from InvertibleFusionLib.models.model import Model
 from InvertibleFusionLib.mrml.outcomes import (
     Outcome,
@@ -23,7 +23,7 @@ from InvertibleFusionLib.mrml.outcomes import (
 )
 from InvertibleFusionLib.mrml.results import Place, put_results
 from InvertibleFusionLib.mrml.scene import require_in_scene
-from InvertibleFusionLib.mrml.statistics_table import put_statistics
+from InvertibleFusionLib.mrml.statistics_table import put_statistics, statistics_of
 from InvertibleFusionLib.mrml.views import family_of
 from InvertibleFusionLib.mrml.volumes import SceneSources, images_from_nodes, sources_from_nodes
 from InvertibleFusionLib.volumes.slices import Axis
@@ -139,10 +139,16 @@ def synthesize_nodes(scene: Any, model: Model, nodes: Sequence[Any], way: Forwar
 
 
 def put_synthesis(scene: Any, synthesis: Synthesis, sources: SceneSources, way: Forward) -> dict[str, Any]:
-    """A synthesis' nodes, wherever it was computed."""
+    """A synthesis' nodes, wherever it was computed.
+
+    What an earlier run has shown for inspection, and this one does not, is called so, since it looks like this one's.
+    """
     nodes = _put_forward(scene, synthesis_outcomes(synthesis, sources), sources, way)
     if synthesis.grounds is not None:
-        nodes["adain-statistics"] = put_statistics(scene, synthesis.grounds.statistics, nodes["synthetic-1"])
+        statistics, record = synthesis.grounds.statistics, synthesis.record_of_statistics()
+        nodes[ADAIN] = put_statistics(scene, statistics, record, nodes["synthetic-1"], way.into.get(ADAIN))
+    for key in {PSEUDO_TARGET, ADAIN} & way.into.keys() - nodes.keys():
+        way.into[key].SetName(f"{way.into[key].GetName()}, of an earlier run")
     return nodes
 
 
@@ -209,7 +215,8 @@ def kind_of(key: str) -> str:
 def nodes_to_update(fused: Any) -> dict[str, Any]:
     """The nodes of an earlier result by the keys under which a new run of the same kind fills them."""
     family = family_of(fused)
-    nodes = {"fused": fused, "synthetic-1": fused, "latent": family.latent, "pseudo-target": family.pseudo_target}
+    nodes = {"fused": fused, "synthetic-1": fused, "latent": family.latent, PSEUDO_TARGET: family.pseudo_target}
+    nodes[ADAIN] = statistics_of(fused)
     nodes |= {f"synthetic-{number}": node for number, node in family.further.items()}
     for number, node in family.decomposed.items():
         nodes |= {f"{kind}-{number}": node for kind in ("exact", "mean", "round-trip", "from-target")}

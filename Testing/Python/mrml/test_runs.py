@@ -8,6 +8,8 @@ import pytest
 from InvertibleFusionLib import fuse
 from InvertibleFusionLib.errors import ConfigurationError, SceneError
 from InvertibleFusionLib.inference.slice_engine import finish
+from InvertibleFusionLib.models.card import ModelCard
+from InvertibleFusionLib.models.disentangled_gan import DisentangledGANConfiguration, DisentangledGenerator
 from InvertibleFusionLib.models.model import Model
 from InvertibleFusionLib.models.model_file import read_model
 
@@ -24,6 +26,7 @@ from InvertibleFusionLib.mrml.runs import (  # noqa: E402
     nodes_to_update,
     synthesize_nodes,
 )
+from InvertibleFusionLib.mrml.statistics_table import statistics_of  # noqa: E402
 from InvertibleFusionLib.mrml.views import family_of  # noqa: E402
 from InvertibleFusionLib.mrml.volumes import volume_from_node  # noqa: E402
 
@@ -144,6 +147,46 @@ def test_a_synthesis_of_several_contrasts_goes_back_from_all_of_them_and_is_upda
     scene.RemoveNode(second)
     with pytest.raises(ConfigurationError, match="needs T2 and T1, in this order; 1 images were given"):
         finish(decompose_node(scene, model, first, Backward()))
+
+
+@pytest.fixture
+def gan() -> Model:
+    configuration = DisentangledGANConfiguration(sources=2, base_channels=2, residual_blocks=1)
+    card = ModelCard(
+        name="tiny-gan",
+        architecture="disentangled-gan",
+        configuration=configuration.to_json(),
+        task="synthesis",
+        inputs=["ADC", "FLAIR"],
+        outputs=["T2"],
+        intensity={"method": "percentile"},
+    )
+    return Model(DisentangledGenerator(configuration).eval(), card, "0" * 64)
+
+
+def test_what_was_shown_of_an_earlier_synthesis_does_not_pass_for_the_new_ones(
+    scene: Any, nodes: list[Any], gan: Model
+) -> None:
+    first = finish(synthesize_nodes(scene, gan, nodes, Forward(inspect=True)))
+    image, mixture, table = first["synthetic-1"], first["pseudo-target"], first["adain-statistics"]
+    record = record_of(table) or {}
+    assert (record["result"]["kind"], record["synthetic"]) == ("adain-statistics", True)
+    assert record["model"]["name"] == "tiny-gan"
+    again = Forward(inspect=True, into=nodes_to_update(image))
+    assert finish(synthesize_nodes(scene, gan, nodes, again)) == first
+    assert statistics_of(image) is table
+    assert mixture.GetName().startswith("pseudo-target of SYNTHETIC T2")
+    finish(synthesize_nodes(scene, gan, nodes, Forward(into=nodes_to_update(image))))
+    assert family_of(image).pseudo_target is None
+    assert statistics_of(image) is None
+    assert nodes_to_update(image).keys() == {"fused", "synthetic-1"}
+    for node in (mixture, table):
+        assert node.GetScene() is scene
+        assert node.GetName().endswith(", of an earlier run")
+    shown = finish(synthesize_nodes(scene, gan, nodes, Forward(inspect=True, into=nodes_to_update(image))))
+    assert shown["synthetic-1"] is image
+    assert statistics_of(image) is shown["adain-statistics"]
+    assert not {mixture.GetID(), table.GetID()} & {node.GetID() for node in shown.values()}
 
 
 def test_a_synthetic_pet_in_grey_is_shown_in_its_colours(scene: Any, nodes: list[Any], synthesis_file: Any) -> None:
