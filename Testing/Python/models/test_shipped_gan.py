@@ -3,6 +3,8 @@
 from itertools import combinations
 
 import pytest
+import torch
+from torch.nn.functional import pad
 
 from InvertibleFusionLib import Volume, load_model, synthesize
 from InvertibleFusionLib.models.card_file import read_card
@@ -38,6 +40,16 @@ def test_a_flair_is_made_of_any_of_the_inputs(chosen: list[str], scans: dict[str
     assert synthesis.record["warnings"] == warnings
 
 
+def test_air_around_the_head_changes_nothing_of_it(scans: dict[str, Volume]) -> None:
+    """Instance normalizations see all that the network gets."""
+    network = load_model(NAME).subset_synthesis_network
+    head = torch.stack([torch.from_numpy(scans[name].array / scans[name].array.max()) for name in INPUTS], dim=1)
+    with torch.inference_mode():
+        expected = network.inspect(head.float()).image
+        larger = network.inspect(pad(head.float(), (60, 31, 5, 90))).image
+    torch.testing.assert_close(larger[..., 5:-90, 60:-31], expected, rtol=0, atol=1e-5)
+
+
 def test_the_file_is_small_and_its_card_tells_all() -> None:
     assert model_path(NAME).stat().st_size <= 8_000_000
     card = read_card(model_path(NAME))
@@ -46,6 +58,7 @@ def test_the_file_is_small_and_its_card_tells_all() -> None:
     assert input_dropout(card) > 0
     assert "SYNTHETIC" in card.intended_use
     assert "Research use only" in card.intended_use
+    assert "No lesion can be found or ruled out" in card.intended_use
     for source in card.training["data"]:
         assert source["licence"].startswith("CC BY")
         assert source["attribution"]

@@ -267,3 +267,5 @@ def test_every_shipped_model_has_its_configuration() -> None:
         assert described["name"] == card.name
         assert [each["name"] for each in described["training"]] == [each["name"] for each in card.training["data"]]
         assert described["steps"] == card.training["steps_done"]
+        assert described["intended_use"] == card.intended_use
+        assert described.get("network", {}).items() <= card.configuration.items()
