@@ -67,15 +67,17 @@ class _DenseBlock(torch.autograd.Function):
 
         [images] = _arrays([x])
         both = _of_all(of_image, list(images))
-        context.maps = [maps for maps, _ in both] if any(context.needs_input_grad) else None
-        context.save_for_backward(*parameters)
+        # As saved tensors, not as an attribute: checkpointing lets go of those, and they go as soon as they were used.
+        maps = [torch.from_numpy(maps) for maps, _ in both] if any(context.needs_input_grad) else []
+        context.save_for_backward(*parameters, *maps)
         context.size = x.shape
         return torch.from_numpy(np.stack([result for _, result in both]))
 
     @staticmethod
     @once_differentiable
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        weights = _arrays(context.saved_tensors[0::2])
+        saved = context.saved_tensors
+        weights, maps_of_all = _arrays(saved[: 2 * CONVOLUTIONS : 2]), _arrays(saved[2 * CONVOLUTIONS :])
         _compile_gradients(weights[0].dtype.name)
         inputs, growth, outputs = context.size[1], len(weights[0]), len(weights[-1])
         turned = _turned(weights, inputs, growth)
@@ -99,7 +101,7 @@ class _DenseBlock(torch.autograd.Function):
             return _pixels(result, inputs, rows, columns), of_parameters
 
         [of_y] = _arrays([gradients[0]])
-        each = _of_all(of_image, list(zip(of_y, context.maps, strict=True)))
+        each = _of_all(of_image, list(zip(of_y, maps_of_all, strict=True)))
         of_x = torch.from_numpy(np.stack([image for image, _ in each]))
         of_all = [torch.from_numpy(np.sum(same, axis=0)) for same in zip(*(p for _, p in each), strict=True)]
         return of_x, *of_all

@@ -6,6 +6,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from InvertibleFusionLib.kernels.compilation import numba_works
 
@@ -28,6 +29,8 @@ class DenseBlock(nn.Module):
 
     Attributes:
         compiled: whether compiled kernels compute it at all times.
+        checkpointed: whether, while it learns, its input alone is kept for the gradient and the maps are computed again
+            (gradient checkpointing; Chen et al. 2016, arXiv 1604.06174). The gradients are the same.
     """
 
     def __init__(self, channels_in: int, channels_out: int, growth: int) -> None:
@@ -36,9 +39,16 @@ class DenseBlock(nn.Module):
         self.grow = nn.ModuleList(nn.Conv2d(width, growth, 3, padding=1) for width in widths[:-1])
         self.last = nn.Conv2d(widths[-1], channels_out, 3, padding=1)
         self.compiled = False
+        self.checkpointed = False
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, channels in, rows, columns) to (batch, channels out, rows, columns)."""
+        if self.checkpointed and self.training and torch.is_grad_enabled():
+            result: Tensor = checkpoint(self._compute, x, use_reentrant=False, preserve_rng_state=False)
+            return result
+        return self._compute(x)
+
+    def _compute(self, x: Tensor) -> Tensor:
         if self._is_compiled(x):
             from InvertibleFusionLib.kernels.dense_block_function import compiled_dense_block  # brings Numba with it
 
@@ -53,6 +63,13 @@ class DenseBlock(nn.Module):
         possible = x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64) and len(x) > 0
         wanted = (self.compiled or learning) and not torch.is_autocast_enabled("cpu")
         return possible and wanted and numba_works()
+
+
+def checkpoint_dense_blocks(network: nn.Module) -> None:
+    """Let all dense blocks of a network compute their maps again rather than keep them while they learn."""
+    for module in network.modules():
+        if isinstance(module, DenseBlock):
+            module.checkpointed = True
 
 
 def with_compiled_dense_blocks(flow: nn.Module, dtype: torch.dtype) -> nn.Module | None:

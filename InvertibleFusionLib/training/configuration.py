@@ -20,7 +20,7 @@ from InvertibleFusionLib.training.schedule import Schedule
 from InvertibleFusionLib.training.synthesis_baseline_objective import SynthesisBaselineLoss
 from InvertibleFusionLib.volumes.intensity import IntensityScale
 
-MACHINE = ("data_folder", "cache", "workers", "threads", "accelerator")
+MACHINE = ("data_folder", "cache", "workers", "threads", "accelerator", "gradient_checkpointing")
 """Settings of the machine rather than of the result."""
 CHANGEABLE = (*MACHINE, "learning_rate", "gradient_norm", "early_stop", "checkpoint_every", "validate_every", "stored")
 """What a run that goes on may be told anew."""
@@ -72,6 +72,8 @@ class TrainingConfiguration:
         gradient_norm: gradients are clipped to this.
         precision: of the arithmetic; "bf16-mixed" keeps the weights in float32.
         accelerator: "auto" takes CUDA, MPS or the CPU, in this order.
+        gradient_checkpointing: whether iVAN's dense blocks compute their maps again for the gradient rather than keep
+            them: less memory, more time, the same gradients.
         validate_every: steps between validations.
         validation_slices: on how many slices, spread over the validation patients; at the end all are measured.
         early_stop: validations in a row without an improvement that end the run; 0 for never.
@@ -107,6 +109,7 @@ class TrainingConfiguration:
     gradient_norm: float = 1.0
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    gradient_checkpointing: bool = False
     validate_every: int = 1000
     validation_slices: int = 12
     early_stop: int = 0
@@ -129,6 +132,9 @@ class TrainingConfiguration:
             raise ConfigurationError("Training and validation each need at least one source.")
         if not (self.learning_rate > 0 and self.gradient_norm > 0 and self.threads >= 1 and self.workers >= 0):
             raise ConfigurationError("Learning rate, gradient norm and threads must be positive, workers at least 0.")
+        if self.gradient_checkpointing and not isinstance(self.network, IvanConfiguration):
+            name = KINDS[type(self.network)][1]
+            raise ConfigurationError(f"gradient_checkpointing is for iVAN alone. {name} learns without; leave it out.")
         if self.seed < 0:
             raise ConfigurationError(f"The seed is a whole number from 0 on, not {self.seed}.")
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):

@@ -11,6 +11,7 @@ from torch import Tensor
 from InvertibleFusionLib.models.baselines.fusion_baseline import FusionBaseline, FusionBaselineConfiguration
 from InvertibleFusionLib.models.baselines.monai_networks import PatchDiscriminator
 from InvertibleFusionLib.models.baselines.synthesis_baseline import SynthesisBaseline, SynthesisBaselineConfiguration
+from InvertibleFusionLib.models.dense_block import checkpoint_dense_blocks
 from InvertibleFusionLib.models.discriminator import Discriminator
 from InvertibleFusionLib.models.disentangled_gan import DisentangledGANConfiguration, DisentangledGenerator
 from InvertibleFusionLib.models.fusioninn import FusionINN, FusionINNConfiguration
@@ -84,7 +85,10 @@ def _ivan(configuration: TrainingConfiguration) -> IvanObjective:
     network, loss = configuration.network, configuration.loss
     assert isinstance(network, IvanConfiguration)
     assert isinstance(loss, IvanLoss)
-    return IvanObjective(Ivan(network, configuration.seed), loss)
+    ivan = Ivan(network, configuration.seed)
+    if configuration.gradient_checkpointing:
+        checkpoint_dense_blocks(ivan)
+    return IvanObjective(ivan, loss)
 
 
 def _gan(configuration: TrainingConfiguration) -> GANObjective:

@@ -165,6 +165,7 @@ def test_settings_survive_yaml(configuration: TrainingConfiguration, write_yaml:
         {"checkpoint_every": 0},
         {"early_stop": -1},
         {"seed": -1},
+        {"gradient_checkpointing": True},
     ],
     ids=str,
 )
