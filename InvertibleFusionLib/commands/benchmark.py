@@ -1,7 +1,7 @@
 """Time fusing, decomposing and, on request, training steps against the published way, in turn."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--training",
         action="store_true",
-        help="time training steps too, on square slices of as many rows as --size; of iVAN on crops of 64×64",
+        help="time and weigh training steps too, on square slices of as many rows as --size; of iVAN on crops of 64×64",
     )
     parser.add_argument("--batch", type=int, default=4, help="slices in a training step (default: 4)")
     parser.add_argument(
@@ -61,12 +61,7 @@ def _compare(options: Namespace) -> None:
     from InvertibleFusionLib.evaluation.benchmark import compare_with_freia
     from InvertibleFusionLib.inference.plan import Settings
 
-    training = None
-    if options.training:
-        from InvertibleFusionLib.evaluation.training_throughput import compare_training  # needs Lightning Fabric
-
-        training = compare_training(options.batch, options.size[1], options.rounds, options.seed, "cpu")
-        print(training.describe(), end="\n\n")
+    training = _train_fusion(options) if options.training else None
     size = (options.size[0], options.size[1], options.size[2])
     settings = Settings(device="cpu", kernel=options.kernel)
     with Progress("benchmark", unit="round") as progress:
@@ -74,7 +69,7 @@ def _compare(options: Namespace) -> None:
             options.model, size, options.rounds, options.seed, progress.advance, settings=settings
         )
     print(comparison.describe())
-    _write_figures(options, {**comparison.to_json(), "training": None if training is None else training.to_json()})
+    _write_figures(options, {**comparison.to_json(), "training": training})
     if options.plot:
         from InvertibleFusionLib.evaluation.benchmark_figure import draw_comparison  # needs matplotlib
 
@@ -93,16 +88,33 @@ def _synthesize(options: Namespace) -> None:
     with Progress("benchmark", unit="round") as progress:
         cost = measure_synthesis_cost(tuple(options.size), options.rounds, options.seed, progress.advance, settings)
     print(cost.describe())
-    _write_figures(options, {**cost.to_json(), "training": _train(options) if options.training else None})
+    _write_figures(options, {**cost.to_json(), "training": _train_ivan(options) if options.training else None})
 
 
-def _train(options: Namespace) -> dict[str, Any]:
-    from InvertibleFusionLib.evaluation.synthesis_steps import measure_steps  # needs Lightning Fabric
+def _train_fusion(options: Namespace) -> dict[str, Any]:
+    from InvertibleFusionLib.evaluation.training_throughput import compare_training  # needs Lightning Fabric
+
+    training = compare_training(options.batch, options.size[1], options.rounds, options.seed, "cpu")
+    print(training.describe())
+    ways = ("FusionINN", "FusionINN as published")
+    return {**training.to_json(), "memory": _weigh(options, ways, options.size[1])}
+
+
+def _train_ivan(options: Namespace) -> dict[str, Any]:
+    from InvertibleFusionLib.evaluation.synthesis_steps import CROP, measure_steps  # needs Lightning Fabric
 
     with Progress("training", unit="round") as progress:
         steps = measure_steps(options.batch, options.rounds, options.seed, progress.advance)
     print(steps.describe())
-    return steps.to_json()
+    return {**steps.to_json(), "memory": _weigh(options, tuple(steps.seconds), CROP)}
+
+
+def _weigh(options: Namespace, ways: Sequence[str], size: int) -> list[dict[str, Any]]:
+    from InvertibleFusionLib.evaluation.training_memory import describe_memory, memory_of_steps
+
+    memories = [memory_of_steps(way, size, options.batch, options.seed) for way in ways]
+    print(describe_memory(memories), end="\n\n")
+    return [memory.to_json() for memory in memories]
 
 
 def _grow(options: Namespace) -> None:

@@ -6,20 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
-from torch.nn.functional import conv2d
 
 from InvertibleFusionLib.errors import ConfigurationError
-from InvertibleFusionLib.evaluation.freia_graph import freia_graph
-from InvertibleFusionLib.models.fusioninn import PRESETS, FusionINN
-from InvertibleFusionLib.training.configuration import TrainingConfiguration
-from InvertibleFusionLib.training.data import DataSource
+from InvertibleFusionLib.evaluation.training_steps import Steps, fusioninn_steps, published_steps, random_batch
 from InvertibleFusionLib.training.devices import Accelerator, start_fabric
-from InvertibleFusionLib.training.fusioninn_objective import FusionINNObjective
-from InvertibleFusionLib.training.loop import Training
-from InvertibleFusionLib.training.losses import LossWeights, multiscale_mmd
-from InvertibleFusionLib.training.objective import Batch
-from InvertibleFusionLib.training.state import Position
 
 
 @dataclass
@@ -31,6 +21,8 @@ class Throughput:
         size: rows and columns of a slice.
         ours: one step of the shared loop with the default losses.
         published: one step as in the official script.
+        our_processor: CPU seconds of ours, all threads together; they suffer less from other programs.
+        published_processor: of the published step.
     """
 
     batch_size: int
@@ -38,11 +30,18 @@ class Throughput:
     device: str = "cpu"
     ours: list[float] = field(default_factory=list)
     published: list[float] = field(default_factory=list)
+    our_processor: list[float] = field(default_factory=list)
+    published_processor: list[float] = field(default_factory=list)
 
     @property
     def ratio(self) -> float:
         """Median over the rounds of published / ours: above 1 we are faster."""
-        return statistics.median(theirs / ours for ours, theirs in zip(self.ours, self.published, strict=True))
+        return _median_ratio(self.published, self.ours)
+
+    @property
+    def processor_ratio(self) -> float:
+        """The same of the CPU seconds."""
+        return _median_ratio(self.published_processor, self.our_processor)
 
     def to_json(self) -> dict[str, Any]:
         """Everything, JSON-ready."""
@@ -51,19 +50,23 @@ class Throughput:
             "size": self.size,
             "device": self.device,
             "seconds": {"ours": self.ours, "published": self.published},
+            "processor": {"ours": self.our_processor, "published": self.published_processor},
             "ratio": self.ratio,
+            "processor_ratio": self.processor_ratio,
         }
 
     def describe(self) -> str:
         """A short table."""
-        ours, theirs = statistics.median(self.ours), statistics.median(self.published)
+        ours = _milliseconds(self.ours, self.our_processor)
+        theirs = _milliseconds(self.published, self.published_processor)
         return "\n".join(
             [
                 f"Training steps of {self.batch_size} slices of {self.size}×{self.size}, {self.device}, "
                 f"{torch.get_num_threads()} threads, {len(self.ours)} rounds in turn; medians:",
-                f"  published way (FrEIA graph, losses of inn_train.py, Adam)   {1e3 * theirs:8.1f} ms",
-                f"  this library (the shared loop, default losses)              {1e3 * ours:8.1f} ms",
-                f"  ratio published / ours                                      {self.ratio:8.2f}",
+                f"  published way (FrEIA graph, losses of inn_train.py, Adam)   {theirs}",
+                f"  this library (the shared loop, default losses)              {ours}",
+                f"  ratio published / ours                                      {self.ratio:8.2f}   , "
+                f"CPU {self.processor_ratio:8.2f}",
             ]
         )
 
@@ -85,94 +88,34 @@ def compare_training(batch_size: int, size: int, rounds: int, seed: int, acceler
         raise ConfigurationError(
             f"Training steps take at least 1 slice of even size from 12 on, not {batch_size} of {size}×{size}."
         )
-    batch = _random_batch(batch_size, size, seed)
-    ours, device = _our_steps(batch, rounds + 1, accelerator)
-    theirs = _PublishedTraining({name: value.to(device) for name, value in batch.items()})
-    result = Throughput(batch_size, size, device.type)
+    batch, fabric = random_batch(batch_size, size, seed), start_fabric(accelerator, "32-true", 1)
+    ours, theirs = (steps([batch] * (rounds + 1), fabric) for steps in (fusioninn_steps, published_steps))
+    result = Throughput(batch_size, size, fabric.device.type)
     next(ours)
-    theirs.step()
+    next(theirs)
     for _ in range(rounds):
-        result.published.append(_seconds(theirs.step, device))
-        result.ours.append(_seconds(lambda: next(ours), device))
+        for steps, seconds, processor in (
+            (theirs, result.published, result.published_processor),
+            (ours, result.ours, result.our_processor),
+        ):
+            spent = _spent(steps, fabric.device)
+            seconds.append(spent[0])
+            processor.append(spent[1])
     return result
 
 
-def _random_batch(batch_size: int, size: int, seed: int) -> Batch:
-    generator = torch.Generator().manual_seed(seed)
-    coarse = torch.rand(batch_size, 2, size // 6 + 1, size // 6 + 1, generator=generator)
-    images = torch.nn.functional.interpolate(coarse, (size, size), mode="bilinear")
-    return {"images": images, "seed": torch.arange(batch_size)}
-
-
-def _our_steps(batch: Batch, steps: int, accelerator: Accelerator) -> tuple[Any, torch.device]:
-    nobody = DataSource("random numbers", "none needed", "nobody", patients=["one"])
-    other = DataSource("random numbers", "none needed", "nobody", patients=["another"])
-    configuration = TrainingConfiguration(
-        "benchmark", ["T1Gd", "FLAIR"], [nobody], [other], "For timing only.", steps=steps,
-        threads=torch.get_num_threads(),
-    )  # fmt: skip
-    objective = FusionINNObjective(FusionINN(PRESETS["default"]), LossWeights())
-    objective.initialize(batch["images"])
-    fabric = start_fabric(accelerator, "32-true", 1)
-    training = Training(configuration, objective, fabric)
-    return training.steps([batch] * steps, Position()), fabric.device
-
-
-class _PublishedTraining:
-    """The step of inn_train.py: graph forwards with its Jacobians, losses, graph backwards, losses, Adam."""
-
-    def __init__(self, batch: Batch) -> None:
-        images = batch["images"]
-        network = FusionINN(PRESETS["paper"])
-        network.flow.initialize(images.cpu())
-        self._images = images
-        self._graph = freia_graph(network, images.shape[2], images.shape[3]).to(images.device).train()
-        self._optimizer = torch.optim.Adam(self._graph.parameters(), lr=3e-4)
-        self._window = _window(images)
-
-    def step(self) -> None:
-        (fused, z), _ = self._graph(self._images)
-        fused = torch.sigmoid(fused)
-        forwards = self._likeness(fused.expand_as(self._images)) + multiscale_mmd(z, torch.randn_like(z))
-        decomposed, _ = self._graph([fused, torch.randn_like(z)], rev=True)
-        backwards = self._likeness(torch.sigmoid(decomposed))
-        self._optimizer.zero_grad()
-        (0.5 * forwards + 0.5 * backwards).backward()  # type: ignore[no-untyped-call]
-        self._optimizer.step()
-
-    def _likeness(self, images: Tensor) -> Tensor:
-        """.8 · (1 − SSIM) + .2 · mean squared error, each source on its own as in the script."""
-        terms = []
-        for channel in range(2):
-            image, source = images[:, channel : channel + 1], self._images[:, channel : channel + 1]
-            similarity = _separable_ssim(image, source, self._window)
-            terms.append(0.8 * (1 - similarity) + 0.2 * torch.nn.functional.mse_loss(image, source))
-        return 0.5 * terms[0] + 0.5 * terms[1]
-
-
-def _window(like: Tensor) -> Tensor:
-    offset = torch.arange(11, dtype=torch.float32, device=like.device) - 5
-    window = torch.exp(-(offset**2) / (2 * 1.5**2))
-    return (window / window.sum())[None, None, :, None]
-
-
-def _separable_ssim(first: Tensor, second: Tensor, window: Tensor) -> Tensor:
-    """SSIM with two one-dimensional convolutions for each moment, as the package that the script uses computes it."""
-
-    def blurred(image: Tensor) -> Tensor:
-        return conv2d(conv2d(image, window), window.transpose(2, 3))
-
-    mean1, mean2 = blurred(first), blurred(second)
-    variance1 = blurred(first * first) - mean1 * mean1
-    variance2 = blurred(second * second) - mean2 * mean2
-    covariance = blurred(first * second) - mean1 * mean2
-    structure = (2 * covariance + 9e-4) / (variance1 + variance2 + 9e-4)
-    return ((2 * mean1 * mean2 + 1e-4) / (mean1 * mean1 + mean2 * mean2 + 1e-4) * structure).mean()
-
-
-def _seconds(work: Any, device: torch.device) -> float:
-    start = time.perf_counter()
-    work()
+def _spent(steps: Steps, device: torch.device) -> tuple[float, float]:
+    """Seconds and CPU seconds of the next step."""
+    start, processor = time.perf_counter(), time.process_time()
+    next(steps)
     if device.type == "cuda":
         torch.cuda.synchronize()
-    return time.perf_counter() - start
+    return time.perf_counter() - start, time.process_time() - processor
+
+
+def _median_ratio(theirs: list[float], ours: list[float]) -> float:
+    return statistics.median(their / our for our, their in zip(ours, theirs, strict=True))
+
+
+def _milliseconds(seconds: list[float], processor: list[float]) -> str:
+    return f"{1e3 * statistics.median(seconds):8.1f} ms, CPU {1e3 * statistics.median(processor):8.1f} ms"

@@ -14,6 +14,7 @@ from InvertibleFusionLib.models.dense_block import DenseBlock, checkpoint_dense_
 from InvertibleFusionLib.models.ivan import Ivan, IvanConfiguration
 from InvertibleFusionLib.training.configuration import TrainingConfiguration
 from InvertibleFusionLib.training.ivan_objective import IvanLoss, IvanObjective
+from InvertibleFusionLib.training.objective import Batch
 from InvertibleFusionLib.training.recipe import recipe_for
 from InvertibleFusionLib.training.run import train_model
 
@@ -40,11 +41,16 @@ def objective(channels: int, dtype: torch.dtype, loss: IvanLoss) -> IvanObjectiv
     return IvanObjective(network.to(dtype), loss)
 
 
+def batch(contrasts: int) -> Batch:
+    """Slices of an odd size."""
+    images = torch.rand(2, contrasts, 7, 5, generator=torch.Generator().manual_seed(3))
+    return {"images": images, "seed": torch.arange(2)}
+
+
 def gradients(module: nn.Module, trained: Ivan, dtype: torch.dtype) -> list[Tensor]:
-    """Of all weights, from both directions of the flow on slices of an odd size."""
-    count = sum(trained.inputs) + sum(trained.outputs)
-    images = torch.rand(2, count, 7, 5, generator=torch.Generator().manual_seed(3)).to(dtype)
-    module({"images": images, "seed": torch.arange(2)}, "network")["total"].backward()
+    """Of all weights, from both directions of the flow."""
+    given = batch(sum(trained.inputs) + sum(trained.outputs))
+    module(given | {"images": given["images"].to(dtype)}, "network")["total"].backward()
     found = [parameter.grad for parameter in trained.parameters()]
     return [gradient for gradient in found if gradient is not None]
 
@@ -65,6 +71,20 @@ def test_gradients_are_those_of_maps_that_were_kept(
         for mine, other in zip(ours, expected, strict=True):
             assert other.abs().max() > 0
             assert torch.equal(mine, other)
+
+
+def test_mixed_precision_is_that_of_the_first_time() -> None:
+    """The gradient is computed where autocast is off; the maps must not be."""
+    kept, again = (objective(2, torch.float32, IvanLoss()) for _ in range(2))
+    checkpoint_dense_blocks(again)
+    with torch.autocast("cpu", torch.bfloat16):
+        losses = [each(batch(2), "network")["total"] for each in (kept, again)]
+    for loss in losses:
+        loss.backward()
+    for mine, other in zip(again.parameters(), kept.parameters(), strict=True):
+        assert mine.grad is not None
+        assert other.grad is not None
+        assert torch.equal(mine.grad, other.grad)
 
 
 @pytest.mark.usefixtures("one_process")
