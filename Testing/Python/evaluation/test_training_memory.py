@@ -1,6 +1,7 @@
 """The memory of training steps, measured in fresh processes."""
 
 import pytest
+import torch
 
 from InvertibleFusionLib.evaluation.training_memory import StepMemory, describe_memory, memory_of_steps
 
@@ -8,7 +9,8 @@ MAPS = 2 * 4 * 3 * (1 + 4 * 8)
 """Of iVAN's small preset: two directions, four blocks, three dense blocks each of an input and four groups of eight."""
 
 
-def test_ivan_keeps_its_dense_blocks_maps_and_with_checkpointing_does_not() -> None:
+def test_ivan_keeps_its_dense_blocks_maps_and_with_checkpointing_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)  # each thread has memory of its own, too
     kept, again = (memory_of_steps(way, 64, 8, 0) for way in ("iVAN small", "iVAN small, checkpointed"))
     if kept.per_slice is None or again.per_slice is None:
         pytest.skip("this system does not tell the highest memory of a process")
