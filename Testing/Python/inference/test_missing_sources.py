@@ -176,7 +176,7 @@ def test_the_command_names_and_inspects(
     assert len(rows) == 3 * 2 * 12  # slices, AdaIN layers, channels
     assert (rows[-1]["slice"], rows[-1]["layer"], rows[-1]["channel"]) == ("2", "1", "11")
     record = json.loads((out / "adain-statistics.record.json").read_text())
-    assert record["result"]["name"] == "AdaIN's statistics of SYNTHETIC FLAIR"
+    assert record["result"]["name"] == "AdaIN of SYNTHETIC FLAIR"
     assert (record["synthetic"], record["model"]["sha256"]) == (True, load_model(str(gan_file)).sha256)
     assert "Research use only" in record["notice"]
 
