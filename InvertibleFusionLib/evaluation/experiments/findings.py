@@ -16,7 +16,8 @@ from InvertibleFusionLib.evaluation.paired_tests import SIGNIFICANT
 RULES = (
     "A comparison of the paper is said to reproduce when the same method is ahead here and Wilcoxon's signed-rank test "
     f"over the slices, corrected after Holm for all tests of the part, gives p < {SIGNIFICANT:g}; to be undecided for "
-    "a larger p; else not to reproduce. Two networks that are both no better than the best trivial rule (of a "
+    "a larger p; else not to reproduce. Ahead is who has the larger sum of ranks of the paired slices, which is not "
+    "always who has the better mean. Two networks that are both no better than the best trivial rule (of a "
     "synthesis in that figure, of a fusion in SSIM; of a decomposition: no more like the source than the fused image "
     "itself) have not learnt the task: comparing them is not counted. Slices of one patient are not independent: p "
     "says how sure a difference is on these slices, not in other patients. One seed was run; another may give another "
