@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 
-from InvertibleFusionLib.errors import ConfigurationError, InferenceError, OutputError
+from InvertibleFusionLib.errors import ConfigurationError, InferenceError, ModelFileError, OutputError
 from InvertibleFusionLib.models.card import ModelCard
 from InvertibleFusionLib.models.model_file import as_stored, read_model, save_model
 from InvertibleFusionLib.training.configuration import TrainingConfiguration, require_same_run
@@ -69,6 +69,7 @@ def train_model(
     Raises:
         ConfigurationError: before anything starts, when a case cannot be used, the file cannot be a model file, or the
             folder holds a run that this one would overwrite or cannot go on with.
+        ModelFileError: likewise, when the model to start from is not there.
         InferenceError: when training diverges; the last state is kept.
     """
     return _train(configuration, out, on_step, resume, slices_to_measure)
@@ -105,11 +106,11 @@ def _train(
     _require_no_other_run(settings, last, resume)
     recipe = recipe_for(configuration)
     objective = recipe.objective(configuration)
+    if configuration.start_from:
+        _start_from(configuration.start_from, recipe, configuration, objective)
     fabric = start_fabric(configuration.accelerator, configuration.precision, len(objective.turns))
     samples, unseen = _data(configuration, fabric.world_size)
-    if configuration.start_from and not resume:
-        _start_from(configuration.start_from, recipe, configuration, objective)
-    elif not resume:
+    if not configuration.start_from and not resume:
         objective.initialize(_first_images(samples, configuration.batch_size * fabric.world_size))
     training = Training(configuration, objective, fabric)
     position = Position(settings=settings)
@@ -216,6 +217,12 @@ def _require_no_other_run(settings: dict[str, Any], last: Path, resume: bool) ->
 
 
 def _start_from(path: Path, recipe: Recipe, configuration: TrainingConfiguration, objective: Objective) -> None:
+    """Also of a run that goes on, whose state replaces these weights: the card at its end names the file."""
+    if not path.is_file():
+        raise ModelFileError(
+            f"start_from: there is no model file {path.name} in {path.absolute().parent}. Train it first, or give its "
+            "path: --start_from FILE."
+        )
     model = read_model(path)
     theirs, ours = model.card, configuration.network.to_json()
     # A card that was written before a setting existed means its default.

@@ -10,7 +10,7 @@ from InvertibleFusionLib.models.card_file import read_card
 from InvertibleFusionLib.models.fusioninn import FusionINNConfiguration
 from InvertibleFusionLib.models.model_file import file_digest
 from InvertibleFusionLib.training.configuration import TrainingConfiguration
-from InvertibleFusionLib.training.run import train_model
+from InvertibleFusionLib.training.run import dry_run, train_model
 
 
 def ignored(done: int, total: int, losses: dict[str, float]) -> None:
@@ -45,7 +45,19 @@ def test_a_model_of_other_settings_is_refused_with_both(
         train_model(replace(wider, start_from=first), tmp_path / "second.safetensors", ignored)
 
 
-def test_a_model_that_is_not_there_is_refused(configuration: TrainingConfiguration, tmp_path: Path) -> None:
-    nowhere = tmp_path / "nowhere.safetensors"
-    with pytest.raises(ModelFileError, match=r"nowhere\.safetensors"):
-        train_model(replace(configuration, start_from=nowhere), tmp_path / "second.safetensors", ignored)
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_model_that_is_not_there_is_refused_before_data_are_read(
+    configuration: TrainingConfiguration, first: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, resume: bool
+) -> None:
+    """With the setting's name and the folder; the data, too, are nowhere."""
+    monkeypatch.chdir(tmp_path)
+    out, second = tmp_path / "second.safetensors", replace(configuration, start_from=Path(first.name), steps=1)
+    if resume:
+        train_model(second, out, ignored)
+    first.unlink()
+    nowhere = replace(second, data_folder=tmp_path / "nowhere")
+    with pytest.raises(ModelFileError) as refused:
+        train_model(nowhere, out, ignored, resume)
+    assert str(refused.value).startswith(f"start_from: there is no model file first.safetensors in {tmp_path}. ")
+    with pytest.raises(ModelFileError, match="start_from: there is no model file first"):
+        dry_run(nowhere)
