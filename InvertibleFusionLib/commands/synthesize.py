@@ -57,19 +57,19 @@ def run(options: Namespace, _: ArgumentParser) -> None:
     say_sources(synthesis.record)
     print("Synthetic: a network made it, no scanner. What is rare, such as a small lesion, may be missing or made up.")
     say_written(options.out, files)
-    _say_left(options.out, files)
+    _say_left(options.out, files, options.sources)
 
 
-def _say_left(folder: Path, written: list[str]) -> None:
+def _say_left(folder: Path, written: list[str], sources: list[Path]) -> None:
     """Say which files of an earlier run lie beside this one's images, which they do not belong to."""
     from InvertibleFusionLib.inference.synthesis import PSEUDO_TARGET
     from InvertibleFusionLib.inference.synthesis_grounds import STATISTICS_FILE
+    from InvertibleFusionLib.volumes.reading import RECORD_ENDING
 
-    left = [
-        name for name in (f"{PSEUDO_TARGET}.nrrd", STATISTICS_FILE) if name not in written and (folder / name).exists()
-    ]
+    record = Path(STATISTICS_FILE).with_suffix(RECORD_ENDING).name
+    kinds = ("synthetic-*.nrrd", "latent.nrrd", f"{PSEUDO_TARGET}.nrrd", STATISTICS_FILE, record)
+    ours = {(folder / name).resolve() for name in written} | {path.resolve() for path in sources}
+    left = [path for kind in kinds for path in sorted(folder.glob(kind)) if path.resolve() not in ours]
     if left:
-        print(
-            f"Left as they were: {' and '.join(str(folder / name) for name in left)}, from an earlier run. They do not "
-            "belong to these images."
-        )
+        names = " and ".join(map(str, left))
+        print(f"Left as they were: {names}, from an earlier run. They do not belong to these images.")

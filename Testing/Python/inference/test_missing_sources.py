@@ -196,6 +196,25 @@ def test_what_an_earlier_run_has_left_beside_new_images_is_said_and_stays(
     [said] = [line for line in capsys.readouterr().out.splitlines() if "earlier run" in line]
     assert str(out / "pseudo-target.nrrd") in said
     assert str(out / "adain-statistics.csv") in said
+    assert str(out / "adain-statistics.record.json") in said
     assert "do not belong to these images" in said
     for name in before.keys() - {"synthetic-FLAIR.nrrd"}:
         assert (out / name).read_bytes() == before[name]
+
+
+def test_results_of_another_model_beside_new_images_are_said_but_no_source(
+    gan_file: Path,
+    volumes: dict[str, Volume],
+    synthesis_file: Callable[..., Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    volumes["T1"].write(tmp_path / "T1.nrrd")
+    for made in ("T2", "PD"):
+        arguments = ["synthesize", str(tmp_path / "T1.nrrd"), "--model", str(synthesis_file("T1", made))]
+        assert main([*arguments, "--out", str(tmp_path)]) == 0
+    capsys.readouterr()
+    source = ["synthesize", str(tmp_path / "synthetic-T2.nrrd"), "--given", "T2", "--model", str(gan_file)]
+    assert main([*source, "--out", str(tmp_path)]) == 0
+    [said] = [line for line in capsys.readouterr().out.splitlines() if "earlier run" in line]
+    assert said.startswith(f"Left as they were: {tmp_path / 'synthetic-PD.nrrd'} and {tmp_path / 'latent.nrrd'}, from")
