@@ -32,7 +32,10 @@ def record_in_words(record: Mapping[str, Any]) -> str:
     if record.get("synthetic"):
         lines.append("SYNTHETIC: a network made it, no scanner.")
     if record.get("cropped_to_content"):
-        lines.append("The network saw of each slice what has content, and a margin; the air around that was set to 0.")
+        lines.append(
+            "Each slice was cropped to the box around what is brighter than a tenth of the scale, where anything is, "
+            "with a margin; the result is 0 outside it."
+        )
     if any(source.get("synthetic") for source in record.get("sources", [])):
         lines.append(
             "Not all sources came from a scanner: one was SYNTHETIC itself, and what it shows wrongly is here, too."

@@ -11,6 +11,7 @@ from typing import Any
 from numpy.typing import NDArray
 from torch import Tensor
 
+from InvertibleFusionLib.inference.content_left_out import left_out_warning
 from InvertibleFusionLib.inference.forward import ForwardResults, image_and_latent
 from InvertibleFusionLib.inference.given_sources import GivenSources, given_sources, missing_warning
 from InvertibleFusionLib.inference.plan import Plan, Settings, exact_plan, free_plan
@@ -186,6 +187,9 @@ def synthesize_slices(
     job = SliceJob(stack.count, prepared.load, compute, store)
     plan = _plan(settings or Settings(), network, stack)
     plan = yield from finished_slices(job, network, plan, first, stack.slices(results.images[0]))
+    if model.card.configuration.get("crop_to_content") and (left_out := left_out_warning(prepared)):
+        LOG.warning(left_out)
+        warnings.append(left_out)
     return _finished(model, results, plan, warnings, there.present, grounds.finished() if grounds else None)
 
 

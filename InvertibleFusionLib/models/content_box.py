@@ -7,8 +7,10 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, pad
 
 LEVEL = 0.1
-"""Above which an image has content. In volumes with the skull and without, half as much and one and a half times as
-much mostly find the same edge within two pixels. Noise in the air stays below it up to a deviation of 0.05."""
+"""Above which an image has content. In ordinary scans, raw with the skull and skull-stripped, half as much and one and
+a half times as much mostly find the same edge within two pixels. Strong noise in the air is content, too: the box grows
+to the whole slice, and the air counts as it does without a box. Where a spot ten times as bright as the head sets the
+scale, the head lies below this, and the box holds the spot alone."""
 NEIGHBOURHOOD = 5
 """Pixels on a side over which images are averaged for this, so that single bright pixels of the air do not count."""
 REACH = NEIGHBOURHOOD // 2
@@ -39,7 +41,7 @@ class ContentBox:
 
 
 def content_box(images: Tensor, margin: int, smallest: int = 1) -> ContentBox | None:
-    """The box around everything that is brighter than air in any of a slice's images, with a margin.
+    """The box around everything that is brighter than ``LEVEL`` in any of a slice's images, with a margin.
 
     Zeros that are added to the images' sides, or cut off there, move the box and change nothing else of it.
 

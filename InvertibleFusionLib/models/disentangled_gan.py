@@ -142,9 +142,9 @@ class DisentangledGenerator(nn.Module):
     back. Any subset of the sources: content of a missing source never enters, its share in LAF and its features in
     Cat-Conv are zero, and those of the others are scaled by sources / present.
 
-    With ``crop_to_content`` a slice's sources are cut to one box around what any of them shows, so that air around the
-    head changes nothing; the grid of LAF then divides the head, not the field of view. Only ``whole`` leaves slices as
-    they are: what learns from crops needs it.
+    With ``crop_to_content`` a slice's sources are cut to one box around what any of them shows, so that zeros around
+    the head change nothing; the grid of LAF then divides the head, not the field of view. Only ``whole`` leaves slices
+    as they are: what learns from crops needs it.
     """
 
     multiple = 1

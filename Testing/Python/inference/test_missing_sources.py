@@ -118,13 +118,34 @@ def test_air_around_the_head_changes_no_voxel_and_the_record_says_why(
         np.testing.assert_allclose(got.images[0].array[:, 30:-41, :-67], expected.images[0].array, atol=1e-6)
         assert not got.images[0].array[:, :, -20:].any()
         assert got.record["cropped_to_content"] is True
-        assert "air around that was set to 0" in record_in_words(got.record)
+        assert "cropped to the box around what is brighter than a tenth of the scale" in record_in_words(got.record)
     assert got.pseudo_target is not None
     assert expected.pseudo_target is not None
     assert got.grounds is not None
     assert expected.grounds is not None
     np.testing.assert_allclose(got.pseudo_target.array[:, 30:-41, :-67], expected.pseudo_target.array, atol=1e-6)
     np.testing.assert_allclose(got.grounds.statistics, expected.grounds.statistics, atol=1e-6)
+
+
+@pytest.mark.parametrize(("spot", "noise", "warned"), [(1000, 0, True), (0, 0, False), (100, 5, False), (0, 20, False)])
+def test_boxes_that_leave_out_most_of_a_head_are_warned_of(
+    gan: Model, spot: int, noise: int, warned: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A head of 40 to 100 beside a spot; noise as magnitudes have it, up to a fifth of the brightest tissue."""
+    generator = np.random.default_rng(1)
+    array = np.zeros((3, 200, 190))
+    array[:, 20:170, 30:150] = generator.uniform(40, 100, (3, 150, 120))
+    array[:, 40:48, 40:48] += spot
+    array = np.hypot(array + noise * generator.normal(size=array.shape), noise * generator.normal(size=array.shape))
+    scaled = dataclasses.replace(gan.card, intensity={"method": "percentile", "lower": 0.1, "upper": 99.9})
+    model = dataclasses.replace(gan, card=scaled)
+    made = synthesize(model, [Volume(array.astype(np.float32), name="T2")], given=["T2"])
+    said = [warning for warning in made.record["warnings"] if "hold" in warning]
+    assert len(said) == warned
+    assert all("of what is bright in the sources, and the image is 0 outside them" in warning for warning in said)
+    assert said == [record.getMessage() for record in caplog.records if "hold" in record.getMessage()]
+    if warned:
+        assert not made.images[0].array[:, 130:].any()
 
 
 def test_what_cannot_be_is_said_before_anything_is_made(
