@@ -19,8 +19,9 @@ from InvertibleFusionLib.volumes.grid import Grid
 NAME = "gan-t1-t2-flair"
 INPUTS = ["T1", "T2", "T1Gd"]
 CHOICES = [list(chosen) for count in (1, 2, 3) for chosen in combinations(INPUTS, count)]
-HARDLY = 0.03
-"""Mean absolute difference inside the head that a larger field of view may make, of images in [0, 1]."""
+HARDLY = 0.05
+"""Mean absolute difference inside the head that a larger field of view may make, of images in [0, 1]: most where the
+other scale moves the edge of the box by a row, as it does from T2 alone."""
 KEPT_ASIDE = ("patient19", "isles", "harvard", "spm")
 """What no shipped model may learn from: validation data, and data whose licence or purpose forbids it."""
 
@@ -55,7 +56,7 @@ def test_zeros_around_the_scaled_head_change_nothing_of_it(scans: dict[str, Volu
     torch.testing.assert_close(larger[..., 5:-90, 60:-31], expected, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("chosen", [["T1Gd"], ["T1", "T2"], INPUTS], ids=" ".join)
+@pytest.mark.parametrize("chosen", CHOICES, ids=" ".join)
 def test_a_larger_field_of_view_hardly_changes_the_head(chosen: list[str], scans: dict[str, Volume]) -> None:
     """It changes the scale, a percentile of all voxels; without the box around the content it changes much more."""
     model = load_model(NAME)
