@@ -128,7 +128,7 @@ def test_without_the_setting_the_field_of_view_matters_as_published() -> None:
 
 def test_the_box_is_that_of_the_sources_that_are_there() -> None:
     network, present = generator(sources=3), torch.tensor([[True, False, True]])
-    sources = around(head(3), (12, 30, 25, 9))
+    sources = around(head(3), (MARGIN + 4, 30, MARGIN + 17, 9))
     expected = made(network, sources, present)
     for junk in (float("nan"), float("inf"), 0.0, 0.9):
         changed = sources.clone()
