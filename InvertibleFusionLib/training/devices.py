@@ -3,6 +3,7 @@
 import os
 from typing import Literal
 
+import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
 
@@ -48,3 +49,14 @@ def start_fabric(accelerator: Accelerator, precision: Precision, turns: int) -> 
     ):  # ``fabric run`` has launched the processes itself and refuses a second time
         fabric.launch()
     return fabric
+
+
+def leave_processes(fabric: Fabric) -> None:
+    """Leave the run that several processes shared, once none has anything to say to the others.
+
+    A process that ends as a member may be aborted by its own communication threads, which reach for Python while it is
+    being taken down (https://github.com/pytorch/pytorch/pull/179291).
+    """
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        fabric.barrier()
+        torch.distributed.destroy_process_group()

@@ -27,7 +27,7 @@ from InvertibleFusionLib.training.data import (
     scaling_in_words,
     with_scale,
 )
-from InvertibleFusionLib.training.devices import processes, start_fabric
+from InvertibleFusionLib.training.devices import leave_processes, processes, start_fabric
 from InvertibleFusionLib.training.loop import Step, Training, stopped
 from InvertibleFusionLib.training.objective import Objective
 from InvertibleFusionLib.training.recipe import Recipe, recipe_for, slices_to_check
@@ -119,6 +119,7 @@ def _train(
     position.add_session(session_of(configuration, fabric), configuration.steps)
     run = _Run(configuration, recipe, fabric, training, position, folder)
     run.go(samples, unseen, on_step)
+    leave_processes(fabric)
     if not fabric.is_global_zero:
         return None
     return _finish(run, samples.stocks, [_middle(patient, slices_to_measure) for patient in unseen], out)

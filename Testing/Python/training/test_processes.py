@@ -17,19 +17,34 @@ from InvertibleFusionLib.training.curves import read_curves
 from InvertibleFusionLib.training.run import train_model
 
 HEADLESS = Path(InvertibleFusionLib.__file__).parent / "training" / "headless.py"
+LEAVING_THE_OTHERS = f"""
+import runpy
+import torch
+
+try:
+    runpy.run_path({str(HEADLESS)!r}, run_name="__main__")
+finally:
+    if torch.distributed.is_initialized():
+        raise SystemExit("still a member of the run")
+"""
 
 
 def test_two_processes_are_one_with_twice_the_batch(
     configuration: TrainingConfiguration, tmp_path: Path, write_yaml: Callable[..., Path]
 ) -> None:
-    """Five steps of the default loss, started by headless.py's path from another folder."""
+    """Five steps of the default loss, started from another folder.
+
+    A process that ends as a member of the run was aborted now and then, and torchrun then stops the others.
+    """
     settings = replace(configuration, steps=5, batch_size=2, validate_every=5, checkpoint_every=2)
     two, one = tmp_path / "out" / "two.safetensors", tmp_path / "one.safetensors"
     launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
     arguments = [str(write_yaml(settings)), "--out", str(two)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    script = tmp_path / "leaving.py"
+    script.write_text(LEAVING_THE_OTHERS)
     finished = subprocess.run(
-        [*launcher, str(HEADLESS), *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True
+        [*launcher, str(script), *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True
     )
     assert finished.returncode == 0, finished.stderr
     # Rank 0 alone writes and reports.
