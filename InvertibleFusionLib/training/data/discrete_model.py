@@ -103,20 +103,15 @@ class DiscreteModel:
         rows_and_columns = [value for a, value in enumerate((k, j, i)) if a != axis]
         return cls(labels, ((k, j, i)[axis], rows_and_columns[0], rows_and_columns[1]), tissues)
 
-    def noise_free(self, slab: Sequence[int], times: Sequence[float], blur: float) -> Slices:
-        """The blurred signal of a slab, (slices, rows, columns); times in ms, full width of the blur in mm.
-
-        Slices beside the slab are blurred into it, as they are in a scanner.
-        """
-        reach = math.ceil(2 * blur / self.spacing[0])
-        start = max(slab[0] - reach, 0)
-        image = brightness(self.tissues, *times)[self.labels[start : slab[1] + reach + 1]].astype(np.float32)
+    def noise_free(self, times: Sequence[float], blur: float) -> Slices:
+        """The blurred signal of the whole head, (slices, rows, columns); times in ms, full width of the blur in mm."""
+        image = brightness(self.tissues, *times)[self.labels].astype(np.float32)
         if blur:
             spaced = sitk.GetImageFromArray(image)
             spaced.SetSpacing(self.spacing[::-1])
             variance = (blur / artefacts.FWHM_PER_SIGMA) ** 2
             image = sitk.GetArrayFromImage(sitk.DiscreteGaussian(spaced, [variance] * 3, 64, 0.001, True))
-        return np.asarray(image[slab[0] - start : slab[1] + 1 - start])
+        return np.asarray(image)
 
 
 def simulate(
@@ -134,7 +129,8 @@ def simulate(
         scanner: one of its scanners.
         contrasts: which ones, in this order; the noise of a contrast does not depend on the others.
         folder: that the simulation's paths are relative to.
-        normalize: applied to each contrast, all slabs together.
+        normalize: applied to each contrast of the whole head, as to a scan; slabs normalized by themselves would differ
+            in scale by what they happen to show, which no source tells of the target.
         selection: of slices.
 
     Raises:
@@ -142,8 +138,10 @@ def simulate(
     """
     _require_contrasts(scanner, contrasts)
     model = DiscreteModel.read(simulation, folder)
-    received = [_received(model, simulation, scanner, contrast)[1] for contrast in contrasts]
-    images = np.stack([normalize(each) for each in received], axis=1)
+    slabs = _slices_of(simulation)
+    images = np.stack(
+        [normalize(_received(model, simulation, scanner, contrast)[1])[slabs] for contrast in contrasts], axis=1
+    )
     chosen = selection.chosen(images, None)
     return PatientSlices(f"simulated {scanner.name}", images[chosen], None, tuple(contrasts))
 
@@ -174,7 +172,8 @@ def noise_oracle(
     model = DiscreteModel.read(simulation, folder)
     free, noisy = _received(model, simulation, scanner, target)
     mean = mean_magnitude(free, _sigma(model, scanner, target))
-    return normalize.scaled_like(mean, noisy), normalize(noisy)
+    slabs = _slices_of(simulation)
+    return normalize.scaled_like(mean, noisy)[slabs], normalize(noisy)[slabs]
 
 
 def mean_magnitude(signal: Slices, sigma: float) -> Slices:
@@ -204,11 +203,15 @@ def _require_contrasts(scanner: SimulatedScanner, contrasts: Sequence[str]) -> N
 def _received(
     model: DiscreteModel, simulation: Simulation, scanner: SimulatedScanner, contrast: str
 ) -> tuple[Slices, Slices]:
-    """One contrast of the slabs without and with noise, (slices, rows, columns)."""
-    times = scanner.times[contrast]
-    free = np.concatenate([model.noise_free(slab, times, simulation.blur) for slab in simulation.slabs])
+    """One contrast of the whole head without and with noise, (slices, rows, columns)."""
+    free = model.noise_free(scanner.times[contrast], simulation.blur)
     generator = np.random.default_rng([simulation.seed, crc32(f"{scanner.name}/{contrast}".encode())])
     return free, artefacts.rician(free, _sigma(model, scanner, contrast), generator)
+
+
+def _slices_of(simulation: Simulation) -> list[int]:
+    """The numbers of all slices of its slabs."""
+    return [number for first, last in simulation.slabs for number in range(first, last + 1)]
 
 
 def _sigma(model: DiscreteModel, scanner: SimulatedScanner, contrast: str) -> float:

@@ -121,7 +121,7 @@ class Reading:
                 files = [self.folder / simulation.labels, self.folder / simulation.tissues]
                 seen = replace(simulation, scanners=[scanner])
                 settings = (names, self.normalize.description, self.selection, seen)
-                return cache_key(files, simulated=[str(each) for each in settings])
+                return cache_key(files, simulated_head=[str(each) for each in settings])
 
             def make() -> Arrays:
                 return simulate(simulation, scanner, names, self.folder, self.normalize, self.selection).images, None

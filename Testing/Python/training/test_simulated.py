@@ -89,14 +89,34 @@ def test_each_tissue_is_as_bright_as_the_spin_echo_equation_says(folder: Path) -
 def test_partial_volume_mixes_half_and_half_at_an_edge_and_keeps_what_is_inside(folder: Path) -> None:
     model = DiscreteModel.read(SIMULATION, folder)
     assert model.spacing == (2.0, 1.0, 1.0)
-    [image] = model.noise_free([5, 5], TIMES["T2"], blur=1.5)
+    image = model.noise_free(TIMES["T2"], blur=1.5)[5]
     fluid, grey = by_hand(FLUID, *TIMES["T2"]), by_hand(GREY, *TIMES["T2"])
     assert image[12, 10] == pytest.approx(fluid, rel=1e-3)
     assert image[12, 3] == pytest.approx(grey, rel=0.05)
     assert (image[12, 5] + image[12, 6]) / 2 == pytest.approx((fluid + grey) / 2, rel=0.02)
     assert grey < image[12, 5] < image[12, 6] < fluid
-    thick = model.noise_free([0, 11], TIMES["T2"], blur=1.5)
-    np.testing.assert_allclose(model.noise_free([3, 7], TIMES["T2"], blur=1.5), thick[3:8], atol=1e-5)
+
+
+def test_slabs_of_one_scan_are_on_one_scale_whatever_they_show(folder: Path) -> None:
+    """A slab of grey matter alone is not as bright as one with fluid: no source tells that of the target."""
+    whole = Volume.read(folder / LABELS)
+    labels = whole.array.copy()
+    labels[:, 6:][labels[:, 6:] == 1] = 2
+    uneven = Path("uneven.nii.gz")
+    Volume.on_grid(labels, whole.grid, name="labels").write(folder / uneven)
+    fluid, grey = (
+        simulate(
+            replace(SIMULATION, labels=uneven, slabs=[slab]),
+            QUIET,
+            ["T2"],
+            folder,
+            for_reporting,
+            SliceSelection(content_level=0),
+        ).images[0, 0]
+        for slab in ([2, 2], [9, 9])
+    )
+    assert grey[5, 4] == pytest.approx(fluid[5, 4], rel=1e-4)
+    assert grey.max() < 0.8 * fluid.max()
 
 
 def test_noise_is_rician_and_of_the_size_that_was_asked_for(folder: Path) -> None:
@@ -133,8 +153,8 @@ def test_the_oracle_is_the_targets_mean_over_its_noise_on_the_targets_scale(fold
     np.testing.assert_array_equal(noisy, study.images[:, 1])
     # Noise of 2 % of the brightest tissue, which lands near 1; in air the magnitude varies less than its channels do.
     assert 20 * math.log10(1 / 0.02) < peak_signal_to_noise_ratio(free, noisy) < 40
-    air = np.s_[:, :2]
-    assert float(free[air].mean()) == pytest.approx(float(noisy[air].mean()), rel=0.02)
+    air = np.s_[:, :2]  # 240 voxels, whose mean is sure to 3.4 %
+    assert float(free[air].mean()) == pytest.approx(float(noisy[air].mean()), rel=0.1)
     same, quiet = noise_oracle(SIMULATION, QUIET, "T2", folder, for_reporting)
     np.testing.assert_array_equal(same, quiet)
 
