@@ -111,7 +111,6 @@ def row_convolution(outputs: int, rows: int, negative_slope: float | None = None
     many_vectors = tile_convolution(outputs, vectors, rows, negative_slope)
     one_vector = tile_convolution(outputs, 1, rows, negative_slope)
 
-    @numba.njit(nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
     def convolve(
         source: Any,
         source_at: int,
@@ -147,7 +146,11 @@ def row_convolution(outputs: int, rows: int, negative_slope: float | None = None
                 )  # fmt: skip
                 x += lanes
 
-    return convolve
+    # Numba names what it compiles by this and by a number that starts anew in every process: kernels that were compiled
+    # by several and are loaded by one must not share a name.
+    slope = "linear" if negative_slope is None else f"leaky_{negative_slope}".replace(".", "_")
+    convolve.__qualname__ = f"convolve_{outputs}_{rows}_{vectors}_{slope}"
+    return numba.njit(nogil=True, error_model="numpy")(convolve)
 
 
 class _Tile:

@@ -24,11 +24,37 @@ stats = coupling_step.stats
 print(sum(stats.cache_hits.values()), sum(stats.cache_misses.values()), numba.config.CACHE_DIR)
 """
 
+DENSE_BLOCK = """
+import sys
+import torch
+from torch.nn.functional import leaky_relu
+from InvertibleFusionLib.models.dense_block import DenseBlock
+torch.manual_seed(0)
+sources = torch.rand(1, 1, 8, 8, requires_grad=True)
+block, learning = DenseBlock(1, 1, 8), sys.argv[1] == "gradients"
+block.compiled = True
+def plain(maps):
+    for convolution in block.grow:
+        maps = torch.cat((maps, leaky_relu(convolution(maps), 0.2)), 1)
+    return block.last(maps)
+def with_gradients(way):
+    result = way(sources)
+    return result, *(torch.autograd.grad(result.sum(), [sources, *block.parameters()]) if learning else ())
+with torch.set_grad_enabled(learning):
+    expected, found = with_gradients(plain), with_gradients(block)
+print(all(torch.allclose(a, b, rtol=1e-4, atol=1e-5) for a, b in zip(found, expected, strict=True)))
+"""
+
+
+def run(program: str, folder: Path, *arguments: str) -> tuple[list[str], str]:
+    environment = {**os.environ, "XDG_CACHE_HOME": str(folder), "NUMBA_OPT": "1"}  # compiles sooner
+    command = [sys.executable, "-c", program, *arguments]
+    finished = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return finished.stdout.split(), finished.stderr
+
 
 def first_slice(folder: Path) -> tuple[list[str], str]:
-    environment = {**os.environ, "XDG_CACHE_HOME": str(folder), "NUMBA_OPT": "1"}  # compiles sooner
-    run = subprocess.run([sys.executable, "-c", ONE_SLICE], env=environment, capture_output=True, text=True, check=True)
-    return run.stdout.split(), run.stderr
+    return run(ONE_SLICE, folder)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the cache folder is set by XDG_CACHE_HOME")
@@ -42,6 +68,13 @@ def test_kernels_are_compiled_once_in_the_users_cache_and_the_log_says_so(tmp_pa
     found, log = first_slice(tmp_path)
     assert found == ["1", "0"]
     assert "Compiling" not in log
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the cache folder is set by XDG_CACHE_HOME")
+def test_kernels_that_several_processes_compiled_are_told_apart_by_the_next(tmp_path: Path) -> None:
+    """Who synthesizes once and then trains twice: the last one loaded the convolutions of both under one name."""
+    for what in ("forwards", "gradients", "gradients"):
+        assert run(DENSE_BLOCK, tmp_path, what)[0] == ["True"]
 
 
 @pytest.fixture
