@@ -1,18 +1,19 @@
 """What a synthesis model's figures stand beside on its card: fitted rules, and of simulated data the noise oracle."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from InvertibleFusionLib.models.synthesis_figures import ORACLE, ruled
 from InvertibleFusionLib.training.configuration import TrainingConfiguration
-from InvertibleFusionLib.training.data import PatientSlices, Stock, for_reporting, noise_oracle
+from InvertibleFusionLib.training.data import PatientSlices, Samples, Stock, for_reporting, noise_oracle
 from InvertibleFusionLib.training.fitted_rules import Images, Pairs, fit_linear, fit_lookup_table
 from InvertibleFusionLib.training.synthesis_validation import quality
 from InvertibleFusionLib.training.validation import Measurement, Row
 
-FITTED_SLICES = 40
-"""Of each study, spread evenly, for the rules that are fitted."""
+FITTED_CROPS = 2000
+"""For the rules that are fitted: 8 million voxels in crops of 64×64."""
 Reference = Callable[[PatientSlices, int], Images]
 """A study and the number of one of its slices to targets, (targets, rows, columns)."""
 
@@ -25,8 +26,9 @@ def with_references(
 ) -> Measurement:
     """A measurement of a synthesis model with those of the references added to every slice.
 
-    A linear fit and a lookup table learn from what the model has learnt from, on the same grey scale, but for studies
-    that lack a contrast; of simulated studies the noise oracle says how much can be reached.
+    A linear fit and a lookup table learn from what the model has learnt from: crops of the same studies, drawn as often
+    as it drew them, but with the grey scale left as it is and none that lacks a contrast. Of simulated studies the noise
+    oracle says how much can be reached.
 
     Args:
         measurement: of the model, on the patients.
@@ -34,7 +36,7 @@ def with_references(
         stocks: what it learnt from.
         patients: what it was measured on, slices as ``for_reporting`` gives them.
     """
-    pairs = [pair for stock in stocks for pair in _pairs(stock, len(configuration.contrasts))]
+    pairs = _pairs(configuration, stocks)
     fitted = _fitted(pairs) if pairs else {}
     rows = [
         _row(study, number, configuration.targets, fitted | oracle)
@@ -56,14 +58,13 @@ def _row(study: PatientSlices, number: int, targets: Sequence[str], references: 
     return row
 
 
-def _pairs(stock: Stock, sources: int) -> Pairs:
-    """Sources and targets of slices of all studies that lack no contrast."""
-    pairs = []
-    for study in stock.everyone():
-        kept = np.linspace(0, len(study.images) - 1, min(len(study.images), FITTED_SLICES)).round().astype(int)
-        images = [np.asarray(study.images[number]) for number in np.unique(kept)]
-        pairs += [(image[:sources], image[sources:]) for image in images if not np.isnan(image).any()]
-    return pairs
+def _pairs(configuration: TrainingConfiguration, stocks: Sequence[Stock]) -> Pairs:
+    """Sources and targets of crops, those of studies that lack a contrast left out."""
+    as_they_are = replace(configuration.augmentation, gamma=1.0, gain=1.0, noise=0.0)
+    samples = Samples(stocks, as_they_are, configuration.seed, FITTED_CROPS)
+    sources = len(configuration.contrasts)
+    crops = (samples[number]["images"].numpy() for number in range(FITTED_CROPS))
+    return [(crop[:sources], crop[sources:]) for crop in crops if not np.isnan(crop).any()]
 
 
 def _fitted(pairs: Pairs) -> dict[str, Reference]:
