@@ -16,29 +16,32 @@ from InvertibleFusionLib.volumes.slices import split_channels
 
 EXACT_SHARE = 1e-5
 """What "exact" promises: the largest error as a share of the source's range."""
-CHECKED_BEYOND = 20.0
-"""Scaled values are about 0 to 1; slices with values beyond this are taken back at once to see whether it holds."""
 
 
 def image_and_latent(
     network: InvertibleFusionNetwork | InvertibleSynthesisNetwork,
     image: Callable[[Tensor], Tensor],
     inputs: Tensor,
-    go_back: bool = False,
+    go_back: bool,
 ) -> Outputs:
-    """Image and latent of slices, and the sources again where asked for or where values are far out.
+    """Image and latent of slices, and the sources again where asked for.
 
     Args:
         network: invertible.
         image: its method that makes the image from the latent.
         inputs: sources, (batch, channels, rows, columns).
-        go_back: go back whatever the values.
+        go_back: to see at once whether the sources come back.
     """
     # The latent is kept in float32: the image is that of the kept latent, and so is the way back.
     latent: Tensor = network(inputs).float().to(inputs.dtype)
-    if go_back or float(inputs.abs().max()) > CHECKED_BEYOND:
+    if go_back:
         return image(latent), latent, network.inverse(latent)
     return image(latent), latent
+
+
+def far_out(inputs: Tensor, beyond: float) -> bool:
+    """Whether scaled values, which are about 0 to 1, lie so far beyond that the way back may not be exact."""
+    return float(inputs.abs().max()) > beyond
 
 
 @dataclass

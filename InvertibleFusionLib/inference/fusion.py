@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from InvertibleFusionLib.errors import CertificationError
-from InvertibleFusionLib.inference.forward import ForwardResults, image_and_latent
+from InvertibleFusionLib.inference.forward import ForwardResults, far_out, image_and_latent
 from InvertibleFusionLib.inference.plan import Plan, Settings, exact_plan, free_plan
 from InvertibleFusionLib.inference.record import new_record, with_result
 from InvertibleFusionLib.inference.slice_engine import (
@@ -26,6 +26,9 @@ from InvertibleFusionLib.models.model import FusionNetwork, InvertibleFusionNetw
 from InvertibleFusionLib.volumes.grid import Grid
 from InvertibleFusionLib.volumes.slices import Axis, SliceStack
 from InvertibleFusionLib.volumes.volume import Volume
+
+CHECKED_BEYOND = 20.0
+"""Scaled values beyond which a slice is taken back at once, to see whether it comes back exactly."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,7 @@ def fuse_slices(
 
     def compute(network: FusionNetwork, inputs: Tensor, indices: Sequence[int]) -> Outputs:
         if isinstance(network, InvertibleFusionNetwork):
-            return image_and_latent(network, network.image, inputs, go_back=certify)
+            return image_and_latent(network, network.image, inputs, certify or far_out(inputs, CHECKED_BEYOND))
         return (network.image(network(inputs)),)
 
     def store(index: int, outputs: list[NDArray[Any]]) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from InvertibleFusionLib.inference.content_left_out import left_out_warning
-from InvertibleFusionLib.inference.forward import ForwardResults, image_and_latent
+from InvertibleFusionLib.inference.forward import ForwardResults, far_out, image_and_latent
 from InvertibleFusionLib.inference.given_sources import GivenSources, given_sources, missing_warning
 from InvertibleFusionLib.inference.plan import Plan, Settings, exact_plan, free_plan
 from InvertibleFusionLib.inference.record import new_record, with_result
@@ -44,6 +44,8 @@ from InvertibleFusionLib.volumes.volume import Volume
 
 LOG = logging.getLogger("InvertibleFusion")
 
+CHECKED_BEYOND = 2.0
+"""Scaled values beyond which a slice is taken back at once: in an iVAN patches of 3 can spoil the other source."""
 SYNTHETIC = "SYNTHETIC"
 """Begins the name of every image that no scanner has made."""
 
@@ -201,7 +203,7 @@ def _plan(settings: Settings, network: SynthesisNetwork, stack: SliceStack) -> P
 
 def _compute(network: SynthesisNetwork, inputs: Tensor, indices: Sequence[int]) -> Outputs:
     if isinstance(network, InvertibleSynthesisNetwork):
-        return image_and_latent(network, network.images, inputs)
+        return image_and_latent(network, network.images, inputs, far_out(inputs, CHECKED_BEYOND))
     return (network.synthesize(inputs),)
 
 

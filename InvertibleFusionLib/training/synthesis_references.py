@@ -26,8 +26,8 @@ def with_references(
 ) -> Measurement:
     """A measurement of a synthesis model with those of the references added to every slice.
 
-    A linear fit and a lookup table learn from what the model has learnt from: crops of the same studies, drawn as often
-    as it drew them, but with the grey scale left as it is and none that lacks a contrast. Of simulated studies the noise
+    A linear fit and a lookup table learn from what the model has learnt from: crops of the same studies, drawn by the
+    same weights, but with the grey scale left as it is and none that lacks a contrast. Of simulated studies the noise
     oracle says how much can be reached.
 
     Args:

@@ -22,6 +22,7 @@ from InvertibleFusionLib.errors import (
 )
 from InvertibleFusionLib.inference.synthesis import synthesize_slices
 from InvertibleFusionLib.kernels.compilation import numba_works
+from InvertibleFusionLib.models.ivan import Ivan
 from InvertibleFusionLib.models.model import Model, SynthesisNetwork
 from InvertibleFusionLib.models.model_file import read_model
 from InvertibleFusionLib.volumes.grid import same_grid
@@ -311,6 +312,21 @@ def test_outliers_that_would_drown_the_rest_are_refused(make_model: MakeModel) -
     array[1, 5, 5] = 1e12
     with pytest.raises(InferenceError, match=r"slice 2 .*1e\+12 in T1"):
         synthesize(make_model("T1 PD", "T2"), [sources[0].with_array(array), sources[1]])
+
+
+def test_a_bright_voxel_is_reason_to_see_at_once_whether_the_sources_come_back(
+    make_model: MakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a trained iVAN a patch three times as bright as the scale can spoil the other source by more than 1e-5."""
+    exact = Ivan.inverse
+    monkeypatch.setattr(Ivan, "inverse", lambda network, latent: exact(network, latent) + 1e-4)
+    model = make_model("T1 PD", "T2", {"method": "percentile", "lower": 0.0, "upper": 99.0})
+    sources = volumes("T1 PD")
+    synthesize(model, sources)  # the rest need not be looked at
+    array = sources[0].array.astype(np.float32)
+    array[1, 5, 5] *= 3 * array.max() / array[1, 5, 5]
+    with pytest.raises(InferenceError, match=r"slice 2 .* would come back wrong"):
+        synthesize(model, [sources[0].with_array(array), sources[1]])
 
 
 def test_slices_come_one_by_one_and_stopping_leaves_all_as_it_was(make_model: MakeModel) -> None:
