@@ -1,5 +1,6 @@
 """The feature-disentanglement GAN and its losses."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal, get_args
@@ -39,9 +40,10 @@ class GANLoss:
     discriminator: DiscriminatorConfiguration = field(default_factory=DiscriminatorConfiguration)
 
     def __post_init__(self) -> None:
-        if not (self.target >= 0 and self.pseudo_target >= 0):
+        if not (0 <= self.target < math.inf and 0 <= self.pseudo_target < math.inf):
             raise ConfigurationError(
-                f"The weights target and pseudo_target are at least 0, not {self.target} and {self.pseudo_target}."
+                "The weights target and pseudo_target are finite and at least 0, "
+                f"not {self.target} and {self.pseudo_target}."
             )
         if self.adversarial not in get_args(Adversarial):
             known = " or ".join(get_args(Adversarial))

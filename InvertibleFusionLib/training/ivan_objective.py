@@ -1,5 +1,6 @@
 """iVAN and its losses."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -38,8 +39,8 @@ class IvanLoss:
             raise ConfigurationError(f"There is no reverse loss {self.reverse!r}; use target or prediction.")
         if self.distance not in get_args(Distance):
             raise ConfigurationError(f"There is no distance {self.distance!r}; use squared or absolute.")
-        if not self.weight >= 0:
-            raise ConfigurationError(f"The weight of the reverse loss is at least 0, not {self.weight}.")
+        if not 0 <= self.weight < math.inf:
+            raise ConfigurationError(f"The weight of the reverse loss is finite and at least 0, not {self.weight}.")
 
 
 class IvanObjective(Objective):

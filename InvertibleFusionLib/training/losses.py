@@ -46,10 +46,10 @@ class LossWeights:
 
     def __post_init__(self) -> None:
         shares = (self.similarity, self.fusion, self.second_source)
-        if not (all(0 <= share <= 1 for share in shares) and self.latent >= 0):
+        if not (all(0 <= share <= 1 for share in shares) and 0 <= self.latent < math.inf):
             raise ConfigurationError(
-                "The loss weights similarity, fusion and second_source are shares in [0, 1] and latent is at least 0, "
-                f"not {self.similarity}, {self.fusion}, {self.second_source} and {self.latent}."
+                "The loss weights similarity, fusion and second_source are shares in [0, 1] and latent is finite and "
+                f"at least 0, not {self.similarity}, {self.fusion}, {self.second_source} and {self.latent}."
             )
         if self.latent_loss not in get_args(LatentLoss):
             raise ConfigurationError(f"There is no latent loss {self.latent_loss!r}; use likelihood or multiscale-mmd.")

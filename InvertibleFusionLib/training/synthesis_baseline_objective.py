@@ -1,5 +1,6 @@
 """Synthesis networks of others: absolute differences, and for pix2pix and Hi-Net a discriminator beside them."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -31,9 +32,10 @@ class SynthesisBaselineLoss:
     discriminator_width: int = 16
 
     def __post_init__(self) -> None:
-        if not (self.deceive >= 0 and self.reconstruct >= 0):
+        if not (0 <= self.deceive < math.inf and 0 <= self.reconstruct < math.inf):
             raise ConfigurationError(
-                f"The weights deceive and reconstruct are at least 0, not {self.deceive} and {self.reconstruct}."
+                "The weights deceive and reconstruct are finite and at least 0, "
+                f"not {self.deceive} and {self.reconstruct}."
             )
         if self.discriminator_width < 1:
             raise ConfigurationError(f"The discriminator needs at least one channel, not {self.discriminator_width}.")
