@@ -7,7 +7,6 @@ import signal
 import sys
 from argparse import ArgumentError, HelpFormatter
 from collections.abc import Sequence
-from pathlib import Path
 
 from jsonargparse import ArgumentParser
 
@@ -110,9 +109,8 @@ def _run(arguments: list[str]) -> None:
     if name != "train":  # only there are types and defaults more than the help's own words say
         parser.formatter_class = HelpFormatter
     command.add_arguments(parser)
-    if name == "train" and rest and not rest[0].startswith("-"):
-        train.check_file(Path(rest[0]))
-        rest = ["--config", *rest]
+    if name == "train":
+        rest = train.prepare(parser, rest)
     try:
         parsed = parser.parse_args(rest)
     except ArgumentError as error:

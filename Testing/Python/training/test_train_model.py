@@ -246,14 +246,13 @@ def test_the_card_of_a_model_without_a_spread_is_strict_json(
 def test_every_configuration_beside_the_weights_makes_sense() -> None:
     from jsonargparse import ArgumentParser
 
-    from InvertibleFusionLib.commands.train import add_arguments, check_file, configuration_of
+    from InvertibleFusionLib.commands.train import add_arguments, configuration_of, prepare
     from InvertibleFusionLib.models.shipped import WEIGHTS
 
     for path in sorted(WEIGHTS.glob("*.yaml")):
-        check_file(path)
         parser = ArgumentParser(exit_on_error=False)
         add_arguments(parser)
-        configuration = configuration_of(parser.parse_args(["--config", str(path)]), parser)
+        configuration = configuration_of(parser.parse_args(prepare(parser, [str(path)])), parser)
         assert configuration.name == path.stem
         assert "Research use only" in configuration.intended_use
         assert configuration.loss is not None
