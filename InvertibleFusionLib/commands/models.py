@@ -15,10 +15,14 @@ def run(options: Namespace, _: ArgumentParser) -> None:
     from InvertibleFusionLib.models.card_file import read_card
     from InvertibleFusionLib.models.model_file import file_digest
     from InvertibleFusionLib.models.shipped import model_path, shipped_cards
+    from InvertibleFusionLib.models.synthesis_figures import against_rules
 
     if options.model:
         path = model_path(options.model)
-        described = {**read_card(path).to_json(), "sha256": file_digest(path)}
+        card = read_card(path)
+        described = {**card.to_json(), "sha256": file_digest(path)}
+        if said := against_rules(card):
+            described["against_rules"] = said
         print(yaml.safe_dump(described, sort_keys=False, allow_unicode=True, width=100).rstrip())
         return
     for card in shipped_cards():

@@ -16,7 +16,7 @@ from InvertibleFusionLib.metrics.reference_quality import (
 )
 from InvertibleFusionLib.metrics.structural_similarity import WINDOW
 from InvertibleFusionLib.models.model import InvertibleSynthesisNetwork, SubsetSynthesisNetwork, SynthesisNetwork
-from InvertibleFusionLib.models.synthesis_figures import PEAK, copied, synthetic
+from InvertibleFusionLib.models.synthesis_figures import IN_LESION, PEAK, SIMILARITY, copied, synthetic
 from InvertibleFusionLib.training.data import PatientSlices
 from InvertibleFusionLib.training.validation import Images, Measurement, Row, padded
 
@@ -128,15 +128,15 @@ def quality(name: str, image: Image, target: Image, lesion: NDArray[np.bool_] | 
     """
     row = {f"{name}{PEAK}": _peak(image, target)}
     if min(target.shape) >= WINDOW:
-        row[f"{name}: SSIM"] = mean_structural_similarity(image, target)
+        row[f"{name}{SIMILARITY}"] = mean_structural_similarity(image, target)
     row[f"{name}: NMSE"] = normalised_mean_squared_error(image, target)
     if lesion is None or not lesion.any():
         return row
-    row[f"{name}{PEAK} inside the lesion"] = _peak(image, target, lesion)
+    row[f"{name}{PEAK}{IN_LESION}"] = _peak(image, target, lesion)
     border = WINDOW // 2
     if lesion[border:-border, border:-border].any():
-        row[f"{name}: SSIM inside the lesion"] = mean_structural_similarity(image, target, mask=lesion)
-    row[f"{name}: NMSE inside the lesion"] = normalised_mean_squared_error(image, target, mask=lesion)
+        row[f"{name}{SIMILARITY}{IN_LESION}"] = mean_structural_similarity(image, target, mask=lesion)
+    row[f"{name}: NMSE{IN_LESION}"] = normalised_mean_squared_error(image, target, mask=lesion)
     return row
 
 
