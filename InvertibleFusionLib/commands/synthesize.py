@@ -67,9 +67,10 @@ def _say_left(folder: Path, written: list[str], sources: list[Path]) -> None:
     from InvertibleFusionLib.volumes.reading import RECORD_ENDING
 
     record = Path(STATISTICS_FILE).with_suffix(RECORD_ENDING).name
-    kinds = ("synthetic-*.nrrd", "latent.nrrd", f"{PSEUDO_TARGET}.nrrd", STATISTICS_FILE, record)
+    forward = ("synthetic-*.nrrd", "latent.nrrd", f"{PSEUDO_TARGET}.nrrd", STATISTICS_FILE, record)
+    back = ("round-trip-*.nrrd", "from-target-*.nrrd")  # decompose writes beside the images unless told otherwise
     ours = {(folder / name).resolve() for name in written} | {path.resolve() for path in sources}
-    left = [path for kind in kinds for path in sorted(folder.glob(kind)) if path.resolve() not in ours]
+    left = [path for kind in (*forward, *back) for path in sorted(folder.glob(kind)) if path.resolve() not in ours]
     if left:
         names = " and ".join(map(str, left))
         print(f"Left as they were: {names}, from an earlier run. They do not belong to these images.")

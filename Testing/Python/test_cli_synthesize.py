@@ -132,6 +132,25 @@ def test_options_reach_the_work(tmp_path: Path, files: Files, model_path: Path) 
     assert record["settings"]["slice_axis"] == 2
 
 
+def test_what_came_back_from_earlier_images_is_said_beside_new_ones(
+    tmp_path: Path, files: Files, model_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """``decompose`` writes beside the images, where its files look like those of the images that replace them."""
+    out, command = tmp_path / "out", ("synthesize", *files, "--model", model_path, "--out", tmp_path / "out")
+    assert run(*command) == 0
+    image, latent = out / "synthetic-T2.nrrd", out / "latent.nrrd"
+    assert run("decompose", image, "--latent", latent, "--model", model_path) == 0
+    assert run("decompose", image, "--model", model_path) == 0
+    before = digests(out)
+    capsys.readouterr()
+    assert run(*command) == 0
+    [said] = [line for line in capsys.readouterr().out.splitlines() if "earlier run" in line]
+    back = [out / f"{way}-{name}.nrrd" for way in ("round-trip", "from-target") for name in ("1-T1", "2-PD")]
+    assert said.startswith(f"Left as they were: {' and '.join(map(str, back))}, from")
+    after = digests(out)
+    assert {str(path): after[str(path)] for path in back} == {str(path): before[str(path)] for path in back}
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT to send to another process")
 def test_cancelling_half_way_leaves_nothing(tmp_path: Path, model_path: Path) -> None:
     generator = np.random.default_rng(0)
