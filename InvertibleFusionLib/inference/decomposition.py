@@ -1,5 +1,6 @@
 """Going back: fused and synthetic images to their sources, exactly with the latent, or as the image alone allows."""
 
+import logging
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,8 @@ from InvertibleFusionLib.inference.ways_back import WayBack
 from InvertibleFusionLib.models.model import Model, SynthesisNetwork
 from InvertibleFusionLib.volumes.slices import split_channels
 from InvertibleFusionLib.volumes.volume import Volume
+
+LOG = logging.getLogger("InvertibleFusion")
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,8 @@ def decompose_slices(
         way = _way_of_synthesis(model, images, latent, certify, chosen)
     else:
         way = _way_of_fusion(model, images[0], latent, samples, seed, certify, chosen)
+    for warning in way.warnings:
+        LOG.warning(warning)
     filling = _Filling.empty(way, double=certify)
     job = SliceJob(way.stack.count, way.load, way.compute, filling.store)
     shown = way.stack.slices(filling.means[0])
@@ -209,6 +214,7 @@ def _finished(model: Model, way: WayBack, filling: _Filling, plan: Plan) -> Deco
     settings = {**plan.to_json(), **way.settings}
     record = new_record("decompose", model, settings, list(origin.data.get("sources", [])))
     record["synthetic"] = way.synthetic
+    record["warnings"] = list(way.warnings)
     made = "synthesized" if isinstance(model.network, SynthesisNetwork) else "fused"
     record[made] = {key: origin.data.get(key) for key in ("created", "library", "settings")}
     if settings.get("certify"):

@@ -21,6 +21,7 @@ from InvertibleFusionLib.inference.record import FORWARD_TASKS, ForwardRecord
 from InvertibleFusionLib.inference.slice_engine import Outputs
 from InvertibleFusionLib.inference.sources import fit_scale, load_scaled
 from InvertibleFusionLib.inference.synthesis import SYNTHETIC
+from InvertibleFusionLib.models.card_in_words import is_contrast
 from InvertibleFusionLib.models.model import InvertibleFusionNetwork, InvertibleSynthesisNetwork, Model
 from InvertibleFusionLib.volumes.grid import require_same_grid
 from InvertibleFusionLib.volumes.intensity import IDENTITY_SCALE
@@ -44,6 +45,7 @@ class WayBack:
         plan: where and how to compute.
         load: slice index to the network's input, (channels, rows, columns).
         compute: network, inputs and slice indices to sources and their spread where there is one.
+        warnings: what to know of the results before believing them.
     """
 
     kind: str
@@ -56,6 +58,7 @@ class WayBack:
     plan: Plan
     load: Callable[[int], NDArray[Any]]
     compute: Callable[[Any, Tensor, Sequence[int]], Outputs]
+    warnings: Sequence[str] = ()
 
 
 def exact(
@@ -176,7 +179,23 @@ def target_alone(
         plan=free_plan(settings, stack.padded_shape[0] * stack.padded_shape[1]),
         load=lambda index: load_scaled(images, scales, stack, index).astype(np.float32),
         compute=compute,
+        warnings=_contrast_warnings(model, images, synthetic),
     )
+
+
+def _contrast_warnings(model: Model, images: Sequence[Volume], synthetic: Sequence[bool]) -> list[str]:
+    """What to know where scans do not go by the names of the model's outputs; synthetic images have theirs in a record.
+
+    Without the scans' own names, which may be a patient's.
+    """
+    outputs = model.card.outputs
+    named = zip(images, outputs, synthetic, strict=True)
+    if all(ours or is_contrast(image.name, output) for image, output, ours in named):
+        return []
+    return [
+        f"What was given as {' + '.join(outputs)}, which the model {model.card.name} makes in this order, is not "
+        "called so. From other contrasts the way back may show what is not there."
+    ]
 
 
 def _inverse(

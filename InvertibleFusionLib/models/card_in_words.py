@@ -51,7 +51,7 @@ def contrast_warning(card: ModelCard, names: Sequence[str], given: Sequence[str]
     inputs = card.inputs if given is None else given
     left_out = [name for name in card.inputs if name not in inputs]
     without = f"{card.name} learnt to do without {' + '.join(left_out)}, less well." if left_out else ""
-    if len(names) == len(inputs) and all(map(_is_contrast, names, inputs)):
+    if len(names) == len(inputs) and all(map(is_contrast, names, inputs)):
         return without
     trained = (
         f"{card.name} was trained on {' + '.join(inputs)}, in this order; the sources are called {' + '.join(names)}."
@@ -98,10 +98,10 @@ def fits_contrasts(card: ModelCard, names: Sequence[Any]) -> bool:
 
 def called_otherwise(name: str, contrast: str, contrasts: Sequence[str]) -> bool:
     """Whether a source that is taken for one contrast goes by the name of another one of these."""
-    return not _is_contrast(name, contrast) and any(_is_contrast(name, other) for other in contrasts)
+    return not is_contrast(name, contrast) and any(is_contrast(name, other) for other in contrasts)
 
 
-def _is_contrast(name: str, contrast: str) -> bool:
+def is_contrast(name: str, contrast: str) -> bool:
     """Whether a name has the contrast among its words: "sub-03_ADC" is an ADC, "T1Gd" no T1."""
     words = "".join(letter if letter.isalnum() else " " for letter in name.casefold()).split()
     return contrast.casefold() in (name.casefold(), *words)
