@@ -211,12 +211,13 @@ class _Filling:
 
 def _finished(model: Model, way: WayBack, filling: _Filling, plan: Plan) -> Decomposition:
     origin = way.origin
-    settings = {**plan.to_json(), **way.settings}
+    settings = {**plan.to_json(), "slice_axis": way.stack.axis, **way.settings}
     record = new_record("decompose", model, settings, list(origin.data.get("sources", [])))
     record["synthetic"] = way.synthetic
     record["warnings"] = list(way.warnings)
-    made = "synthesized" if isinstance(model.network, SynthesisNetwork) else "fused"
-    record[made] = {key: origin.data.get(key) for key in ("created", "library", "settings")}
+    if origin.data:
+        made = "synthesized" if isinstance(model.network, SynthesisNetwork) else "fused"
+        record[made] = {key: origin.data.get(key) for key in ("created", "library", "settings")}
     if settings.get("certify"):
         record["certificate"] = _certificate(origin, filling)
     estimates = []

@@ -16,9 +16,8 @@ SHOWN_SETTINGS = ("way", "reference", "samples", "seed", "certify", "device", "p
 def record_in_words(record: Mapping[str, Any]) -> str:
     """What a record says, one statement a line; what it does not say is left out."""
     model, result = record.get("model", {}), record.get("result", {})
-    sources = " + ".join(_source(source) for source in record.get("sources", [])) or "not known"
     lines = [str(result.get("name", ""))] if result.get("name") else []
-    lines.append(f"{WHAT_WAS_DONE.get(str(record.get('task')), 'Made from')} {sources}.")
+    lines.append(_what_was_done(record))
     if model:
         trained = " + ".join(model.get("trained_on", []))
         digest = str(model.get("sha256", ""))[:12]
@@ -45,6 +44,15 @@ def record_in_words(record: Mapping[str, Any]) -> str:
     lines.append(f"Made {record.get('created', 'at an unknown time')} with {record.get('library', 'another program')}.")
     lines.append(str(record.get("notice", NOTICE)))
     return "\n".join(lines)
+
+
+def _what_was_done(record: Mapping[str, Any]) -> str:
+    sources = " + ".join(map(_source, record.get("sources", [])))
+    targets = " + ".join(map(_source, record.get("settings", {}).get("targets", [])))
+    if targets:
+        known = f"; the sources were {sources}" if sources else ""
+        return f"Decomposed from the target image {targets} alone{known}."
+    return f"{WHAT_WAS_DONE.get(str(record.get('task')), 'Made from')} {sources or 'not known'}."
 
 
 def _source(source: Mapping[str, Any]) -> str:

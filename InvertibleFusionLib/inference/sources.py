@@ -22,7 +22,7 @@ from InvertibleFusionLib.volumes.volume import Volume
 
 @dataclass(frozen=True)
 class PreparedSources:
-    """Sources on one grid.
+    """Sources on one grid, or the target images that take their place on the way back from these alone.
 
     Attributes:
         originals: as they were given.
@@ -40,7 +40,11 @@ class PreparedSources:
 
     def load(self, index: int, dtype: type[np.floating[Any]] = np.float32) -> NDArray[Any]:
         """Slice ``index`` of all sources as the network takes it, (channels, padded rows, padded columns)."""
-        return load_scaled(self.volumes, self.scales, self.stack, index).astype(dtype)
+        scaled = [
+            scale.apply(self.stack.slices(volume.array)[index].astype(np.float64), index)
+            for volume, scale in zip(self.volumes, self.scales, strict=True)
+        ]
+        return self.stack.pad(join_channels(scaled)).astype(dtype)
 
     def in_own_numbers(self, channels: NDArray[Any], index: int) -> list[NDArray[np.float64]]:
         """Undo ``load``: slice ``index`` of every source, (rows, columns[, components]), in its own numbers."""
@@ -116,17 +120,6 @@ def fit_scale(model: Model, volume: Volume, stack: SliceStack) -> FittedScale:
     """The model's intensity scale fitted to a volume; one for all components, so that colours keep their hue."""
     slices = stack.slices(volume.array)
     return IntensityScale.from_json(model.card.intensity).fit(slices.reshape(*slices.shape[:2], -1))
-
-
-def load_scaled(
-    volumes: Sequence[Volume], scales: Sequence[FittedScale], stack: SliceStack, index: int
-) -> NDArray[np.float64]:
-    """Slice ``index`` of volumes as a network takes it, (channels, padded rows, padded columns)."""
-    scaled = [
-        scale.apply(stack.slices(volume.array)[index].astype(np.float64), index)
-        for volume, scale in zip(volumes, scales, strict=True)
-    ]
-    return stack.pad(join_channels(scaled))
 
 
 def as_voxel_type(values: NDArray[np.float64], dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -19,7 +19,7 @@ from InvertibleFusionLib.inference.belonging import (
 from InvertibleFusionLib.inference.plan import Plan, Settings, exact_plan, free_plan
 from InvertibleFusionLib.inference.record import FORWARD_TASKS, ForwardRecord
 from InvertibleFusionLib.inference.slice_engine import Outputs
-from InvertibleFusionLib.inference.sources import fit_scale, load_scaled
+from InvertibleFusionLib.inference.sources import PreparedSources, fit_scale
 from InvertibleFusionLib.inference.synthesis import SYNTHETIC
 from InvertibleFusionLib.models.card_in_words import is_contrast
 from InvertibleFusionLib.models.model import InvertibleFusionNetwork, InvertibleSynthesisNetwork, Model
@@ -158,6 +158,7 @@ def target_alone(
         for image, ours in zip(images, synthetic, strict=True)
     ]
     names = " + ".join(image.name for image in images)
+    targets = PreparedSources(list(images), list(images), scales, stack, images[0].name)
 
     def compute(network: InvertibleSynthesisNetwork, inputs: Tensor, indices: Sequence[int]) -> Outputs:
         return (network.sources_from_images(inputs),)
@@ -166,18 +167,12 @@ def target_alone(
         kind="from-target",
         title=lambda source: f"{SYNTHETIC} {source}, from the target image {names} alone",
         spread_title=None,
-        settings={
-            "way": "target alone",
-            "targets": [
-                {"name": image.name, "synthetic": ours, "intensity": scale.to_json()}
-                for image, ours, scale in zip(images, synthetic, scales, strict=True)
-            ],
-        },
+        settings={"way": "target alone", "targets": targets.to_json()},
         synthetic=True,
         origin=origin,
         stack=stack,
         plan=free_plan(settings, stack.padded_shape[0] * stack.padded_shape[1]),
-        load=lambda index: load_scaled(images, scales, stack, index).astype(np.float32),
+        load=targets.load,
         compute=compute,
         warnings=_contrast_warnings(model, images, synthetic),
     )

@@ -1,5 +1,6 @@
 """Going back from scans of the target: what the record says of them, and when the user is warned."""
 
+import hashlib
 import logging
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,8 +11,10 @@ import pytest
 
 from InvertibleFusionLib import Volume, decompose, synthesize
 from InvertibleFusionLib.cli import main
+from InvertibleFusionLib.inference.record_in_words import record_in_words
 from InvertibleFusionLib.models.model import Model
 from InvertibleFusionLib.models.model_file import read_model
+from InvertibleFusionLib.volumes.suitability import replace_nonfinite
 
 MakeModel = Callable[..., Model]
 
@@ -70,3 +73,58 @@ def test_the_command_says_so_and_its_files_keep_it(
     record = Volume.read(tmp_path / "from-target-2-PD.nrrd").record
     assert record is not None
     assert record["warnings"] == [said]
+
+
+def test_the_record_tells_the_scan_by_its_voxels_place_and_history(make_model: MakeModel) -> None:
+    """Two scans called T2 are told apart years later; a phantom's stays a phantom's."""
+    array = scan("T2").array.astype(np.float32)
+    array[0, :2, 3] = np.nan
+    sagittal = (0.0, 0.0, -1.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0)  # j runs to superior
+    given = replace(scan("T2"), array=array, direction=sagittal, record={"task": "phantom", "simulated": True})
+    record = decompose(make_model("T1 PD", "T2"), replace_nonfinite(given, -1)).record
+    [target] = record["settings"]["targets"]
+    voxels = np.where(np.isnan(array), np.float32(-1), array).astype("<f4").tobytes()
+    assert target["voxels_sha256"] == hashlib.sha256(b"float32 (3, 12, 10)\n" + voxels).hexdigest()
+    assert (target["units"], target["voxel_type"], target["components"]) == ("u", "float32", 1)
+    assert (target["simulated"], target["synthetic"], target["resampled"]) == (True, False, None)
+    assert target["replaced_nonfinite"] == {"voxels": 2, "value": -1}
+    assert target["grid"] == {
+        "size": [10, 12, 3],
+        "spacing_mm": [0.9, 1.1, 3.5],
+        "origin_lps_mm": [-50.0, 31.0, 7.5],
+        "direction_lps": list(sagittal),
+    }
+    assert record["settings"]["slice_axis"] == 1
+    assert record["sources"] == []
+    assert "synthesized" not in record
+
+
+def test_of_a_synthetic_target_the_record_tells_the_target_and_its_synthesis(make_model: MakeModel) -> None:
+    model = make_model("T1 PD", "T2")
+    synthesis = synthesize(model, [scan("T1", 0), scan("PD", 1)], axis="sagittal")
+    image = synthesis.images[0]
+    for result in (decompose(model, image), decompose(model, image, latent=synthesis.latent)):
+        assert result.record["synthesized"]["created"] == synthesis.record["created"]
+        assert [source["name"] for source in result.record["sources"]] == ["T1", "PD"]
+        assert result.record["settings"]["slice_axis"] == synthesis.record["settings"]["slice_axis"] == 2
+    [target] = decompose(model, image).record["settings"]["targets"]
+    assert (target["name"], target["synthetic"]) == ("SYNTHETIC T2", True)
+    assert target["intensity"] == {"offset": [0.0], "gain": [1.0]}
+    assert target["voxels_sha256"] == hashlib.sha256(b"float32 (3, 12, 10)\n" + image.array.tobytes()).hexdigest()
+
+
+def test_words_name_the_target_and_sources_only_where_there_were_some(make_model: MakeModel) -> None:
+    model = make_model("T1 PD", "T2")
+    of_a_scan = decompose(model, scan("my T2")).sources[0].mean.record or {}
+    said = record_in_words(of_a_scan).split("\n")
+    assert said[:2] == [
+        "SYNTHETIC T1, from the target image my T2 alone",
+        "Decomposed from the target image my T2 alone.",
+    ]
+    assert "not known" not in " ".join(said)
+    synthesis = synthesize(model, [scan("T1", 0), scan("PD", 1)])
+    renamed = replace(synthesis.images[0], name="T2")
+    said = record_in_words(decompose(model, renamed).record).split("\n")
+    assert said[0] == "Decomposed from the target image SYNTHETIC T2 alone; the sources were T1 + PD."
+    trip = record_in_words(decompose(model, synthesis.images, latent=synthesis.latent).record).split("\n")
+    assert trip[0] == "Decomposed; the sources were T1 + PD."
