@@ -30,10 +30,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--latent", type=Path, help="latent.nrrd written with it: the sources come back exactly")
     parser.add_argument("--out", type=Path, help="folder for the results; default: the first image's")
     parser.add_argument("--model", help="shipped name or file; default: the one in the image's record")
-    parser.add_argument(
-        "--samples", type=int, default=8, help="draws for mean and spread from a fused image alone (default: 8)"
-    )
-    parser.add_argument("--seed", type=int, default=0, help="of the draws (default: 0)")
+    parser.add_argument("--samples", type=int, help="draws for mean and spread from a fused image alone (default: 8)")
+    parser.add_argument("--seed", type=int, help="of the draws (default: 0)")
     parser.add_argument("--certify", action="store_true", help="with the latent: float64, checked bit for bit")
     parser.add_argument("--device", default="auto", help=DEVICES)
 
@@ -53,6 +51,9 @@ def run(options: Namespace, _: ArgumentParser) -> None:
     say_certificate(record)
     if record["settings"]["way"] in WHAT_IT_SHOWS:
         print(WHAT_IT_SHOWS[record["settings"]["way"]])
+    if (draws := _draws(options)) and "samples" not in record["settings"]:
+        given = " and ".join(f"--{name} {value}" for name, value in draws.items())
+        print(f"Nothing is drawn on this way back: it is the same without {given}.")
     for file, name in written.items():
         print(f"{out / file}.nrrd: {name}")
     print(NOTICE)
@@ -73,13 +74,17 @@ def _taken_apart(options: Namespace) -> tuple[dict[str, "Volume"], dict[str, Any
             model,
             images,
             latent=latent,
-            samples=options.samples,
-            seed=options.seed,
             certify=options.certify,
             settings=Settings(device=options.device),
             on_slice=progress,
+            **_draws(options),
         )
     return result.named_volumes(), result.record
+
+
+def _draws(options: Namespace) -> dict[str, int]:
+    """What was said of the draws; what was not is left to ``decompose``."""
+    return {name: options[name] for name in ("samples", "seed") if options[name] is not None}
 
 
 def _recorded_model(image: "Volume", latent: "Volume | None", path: Path) -> str:

@@ -163,6 +163,10 @@ def test_options_reach_the_work(tmp_path: Path, files: Files, model_file: Path) 
     assert not np.array_equal(first.array, second.array)
     assert second.record is not None
     assert second.record["settings"]["seed"] == 1
+    assert run("decompose", tmp_path / "o" / "fused.nrrd", "--model", model_file) == 0
+    unsaid = Volume.read(tmp_path / "o" / "mean-1-ADC.nrrd").record
+    assert unsaid is not None
+    assert (unsaid["settings"]["samples"], unsaid["settings"]["seed"]) == (8, 0)  # as the help says
 
 
 def test_files_are_named_after_the_sources_not_after_the_models_contrasts(

@@ -151,6 +151,23 @@ def test_what_came_back_from_earlier_images_is_said_beside_new_ones(
     assert {str(path): after[str(path)] for path in back} == {str(path): before[str(path)] for path in back}
 
 
+def test_draws_that_nothing_draws_are_said(
+    tmp_path: Path, files: Files, model_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("synthesize", *files, "--model", model_path, "--out", tmp_path) == 0
+    command = ("decompose", tmp_path / "synthetic-T2.nrrd", "--model", model_path)
+    ways = {"from-target": command, "round-trip": (*command, "--latent", tmp_path / "latent.nrrd")}
+    for way, back in ways.items():
+        capsys.readouterr()
+        assert run(*back) == 0
+        assert "drawn" not in capsys.readouterr().out
+        plain = Volume.read(tmp_path / f"{way}-1-T1.nrrd").array
+        assert run(*back, "--samples", 0, "--seed", -3) == 0
+        [said] = [line for line in capsys.readouterr().out.splitlines() if "drawn" in line]
+        assert said == "Nothing is drawn on this way back: it is the same without --samples 0 and --seed -3."
+        assert np.array_equal(Volume.read(tmp_path / f"{way}-1-T1.nrrd").array, plain)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT to send to another process")
 def test_cancelling_half_way_leaves_nothing(tmp_path: Path, model_path: Path) -> None:
     generator = np.random.default_rng(0)
