@@ -22,6 +22,11 @@ if TYPE_CHECKING:  # the views need this module before torch is there
 SHOWN_SHARE = 99.9
 """Per cent of the differences that a difference's window holds; a few extremes would leave the others grey."""
 
+MINUS_SOURCE = {"round trip": "round trip minus source", "target alone": "from the target alone minus source"}
+"""How a difference is called by the way back from a synthetic image; of a fused one it is "decomposed minus source".
+
+A round trip's is nearly empty, whether the synthetic image is right or not."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -91,6 +96,8 @@ def decomposition_outcomes(decomposition: "Decomposition") -> list[Outcome]:
 def difference_outcome(decomposition: "Decomposition", number: int, source: Any, parent: Any) -> Outcome:
     """Recovered minus original, in the source's units, on the fused image's grid; shown with zero in the middle.
 
+    It is named by the way back that was taken.
+
     Args:
         decomposition: with the source in it.
         number: of the source, from 1.
@@ -107,7 +114,8 @@ def difference_outcome(decomposition: "Decomposition", number: int, source: Any,
     if not same_grid(mean.grid, original.grid):
         original = resample(original, mean.grid)
     difference = (mean.array.astype(np.float64) - original.array).astype(np.float32)
-    name = f"{source.GetName()}: decomposed minus source"
+    minus_source = MINUS_SOURCE.get(decomposition.record["settings"]["way"], "decomposed minus source")
+    name = f"{source.GetName()}: {minus_source}"
     record = with_result(decomposition.record, "difference", name, mean.units, source=number, of=source.GetName())
     volume = mean.with_array(difference, name=name, record=record)
     largest = float(np.percentile(np.abs(difference), SHOWN_SHARE)) or float(np.abs(difference).max())

@@ -25,8 +25,13 @@ HEADS = ("fused", "synthetic")
 """The kinds of results that a family is found by."""
 DECOMPOSED_KINDS = ("exact", "mean", "round-trip", "from-target")
 
-LABELS = {"round-trip": "Round trip", "from-target": "From target"}
-"""Kinds of results that are not to be taken for the source itself: they are called so, and not "Decomposed"."""
+LABELS = {
+    ("round trip", View.DECOMPOSED): "Round trip",
+    ("round trip", View.DIFFERENCE): "Round trip difference",
+    ("target alone", View.DECOMPOSED): "From target",
+    ("target alone", View.DIFFERENCE): "From target difference",
+}
+"""By the way back that the record states: what is not to be taken for the source itself, or for an error of it."""
 
 HOW_TO_GET = {
     View.SOURCE: "Load and choose it.",
@@ -155,7 +160,7 @@ def layers_if_there(family: Family, view: View, number: int = 1) -> Layers | Non
 
 
 def label_of(family: Family, view: View, number: int = 1) -> str:
-    """What is shown, in a few words: a synthetic image is called SYNTHETIC, a way back from it by its name.
+    """What is shown, in a few words: a synthetic image is called SYNTHETIC, what came back from it by its way.
 
     Args:
         family: of the fused image, or of a synthesis.
@@ -164,8 +169,8 @@ def label_of(family: Family, view: View, number: int = 1) -> str:
     """
     if view is View.FUSED:
         return _image_label(family.fused)
-    node = family.decomposed.get(number) if view is View.DECOMPOSED else None
-    return f"{LABELS.get(_result(node).get('kind', ''), view.capitalize())} {number}"
+    held = {View.DECOMPOSED: family.decomposed, View.DIFFERENCE: family.differences}.get(view, {})
+    return f"{LABELS.get((_way_back(held.get(number)), view), view.capitalize())} {number}"
 
 
 def panes_of(family: Family) -> dict[str, Layers]:
@@ -207,14 +212,16 @@ def composites_of(scene: Any, view_names: Iterable[str] | None = None) -> list[A
 
 
 def _image_label(node: Any) -> str:
-    result = _result(node)
+    result = _record(node).get("result", {})
     return f"{SYNTHETIC} {result['of']}" if result.get("kind") == "synthetic" else View.FUSED.capitalize()
 
 
-def _result(node: Any) -> dict[str, Any]:
-    record = None if node is None else record_of(node)
-    result: dict[str, Any] = (record or {}).get("result", {})
-    return result
+def _way_back(node: Any) -> str:
+    return str(_record(node).get("settings", {}).get("way", ""))
+
+
+def _record(node: Any) -> dict[str, Any]:
+    return (None if node is None else record_of(node)) or {}
 
 
 def _needed(node: Any, view: View, number: int) -> Any:
