@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
+from InvertibleFusionLib.errors import RecordMismatchError
 from InvertibleFusionLib.models.card import ModelCard
 from InvertibleFusionLib.models.card_in_words import input_dropout
+from InvertibleFusionLib.mrml.provenance import is_synthetic, record_of
 from InvertibleFusionPanel.parameters import Task, Way, WriteInto
 
 SOURCES = ("firstSource", "secondSource", "thirdSource", "fourthSource")
@@ -54,6 +56,17 @@ def wantedKinds(parameters: Any) -> tuple[str, ...]:
     spread = parameters.wantSpread and parameters.way is Way.IMAGE_ALONE
     wanted = {"decomposed": parameters.wantDecomposed, "difference": parameters.wantDifference, "spread": spread}
     return tuple(kind for kind, ticked in wanted.items() if ticked)
+
+
+def goesBackFromSynthetic(parameters: Any) -> bool:
+    """Whether the image that is to be taken apart is a synthetic one, whose ways back have names of their own."""
+    if parameters.task is not Task.DECOMPOSE or parameters.result is None:
+        return False
+    try:
+        record = record_of(parameters.result)
+    except RecordMismatchError:
+        return False
+    return record is not None and is_synthetic(record)
 
 
 def settings(parameters: Any) -> Any:

@@ -154,9 +154,12 @@ class PanelLogic:
         except InvertibleFusionError as error:
             return str(error)
         if parameters.way is Way.EXACT and family.latent is None:
-            return _("{name} has no latent in the scene. Take it apart from the image alone.").format(
-                name=parameters.result.GetName()
+            said = (
+                _("{name} has no latent in the scene, which the round trip needs. Go back from the target alone.")
+                if choices.goesBackFromSynthetic(parameters)
+                else _("{name} has no latent in the scene. Take it apart from the image alone.")
             )
+            return said.format(name=parameters.result.GetName())
         return ""
 
 

@@ -94,10 +94,10 @@ def whyNone(task: Task, result: Any) -> str:
     if task is Task.FUSE:
         return _("No fusion model is there. Open a model file.")
     if result is None:
-        return _("Choose the fused image that is to be taken apart.")
+        return _("Choose the fused or synthetic image that is to be taken apart.")
     maker = makerOf(result)
     if not maker:
-        return _("{name} carries no record of the model that made it. Choose a fused image made here.").format(
+        return _("{name} carries no record of the model that made it. Choose an image made here.").format(
             name=result.GetName()
         )
     return _("{name} was made by the model {maker}, which is not shipped. Open its file.").format(

@@ -21,6 +21,7 @@ from InvertibleFusionLib.mrml.outcomes import (
     fusion_outcomes,
     synthesis_outcomes,
 )
+from InvertibleFusionLib.mrml.provenance import is_synthetic, record_of
 from InvertibleFusionLib.mrml.results import Place, put_results
 from InvertibleFusionLib.mrml.scene import require_in_scene
 from InvertibleFusionLib.mrml.statistics_table import put_statistics, statistics_of
@@ -66,8 +67,8 @@ class Backward:
     """How a fused or synthetic image is taken apart.
 
     Attributes:
-        exact: with the latent; else from the image alone.
-        samples: draws, from the image alone.
+        exact: with the latent, which of a synthetic image is the round trip; else from the image alone.
+        samples: draws, from a fused image alone; the ways back of a synthetic one draw nothing.
         seed: of the draws.
         certify: compute in float64 and compare bit for bit; on the exact way of a fused image only.
         settings: device and so on.
@@ -163,10 +164,7 @@ def decompose_node(scene: Any, model: Model, fused: Any, way: Backward) -> Run:
     """
     family = family_of(fused)
     if way.exact and family.latent is None:
-        raise SceneError(
-            f"There is no latent of {fused.GetName()} in the scene. Fuse again and keep the latent, or take the image "
-            "apart from what it alone tells."
-        )
+        raise SceneError(f"There is no latent of {fused.GetName()} in the scene. {_without_latent(fused)}")
     latent = family.latent if way.exact else None
     images, kept = images_from_nodes(family.images, latent)
     run = decompose_slices(
@@ -234,6 +232,13 @@ def _put_forward(scene: Any, outcomes: Sequence[Outcome], sources: SceneSources,
 def _chosen(into: Mapping[str, Any], outcomes: Sequence[Outcome]) -> dict[str, Any]:
     keys = {outcome.key for outcome in outcomes}
     return {key: node for key, node in into.items() if key in keys}
+
+
+def _without_latent(image: Any) -> str:
+    record = record_of(image)
+    if record is not None and is_synthetic(record):
+        return "Synthesize again and keep the latent for the round trip, or go back from the target image alone."
+    return "Fuse again and keep the latent, or take the image apart from what it alone tells."
 
 
 def _watched(run: Generator[FinishedSlice, None, Any], scene: Any, nodes: Sequence[Any]) -> Generator[Any, None, Any]:

@@ -35,10 +35,10 @@ LABELS = {
 
 HOW_TO_GET = {
     View.SOURCE: "Load and choose it.",
-    View.FUSED: "Fuse the sources first.",
-    View.DECOMPOSED: "Take the fused image apart first.",
-    View.DIFFERENCE: "Take the fused image apart with the difference among the outputs.",
-    View.SPREAD: "Take the fused image apart from the image alone, with several samples.",
+    View.FUSED: "Fuse the sources, or synthesize from them, first.",
+    View.DECOMPOSED: "Take the fused or synthetic image apart first.",
+    View.DIFFERENCE: "Take the fused or synthetic image apart with the difference among the outputs.",
+    View.SPREAD: "Take a fused image apart from the image alone, with several samples. A synthetic one has no spread.",
 }
 
 
@@ -98,12 +98,12 @@ def is_head(node: Any) -> bool:
 
 
 def family_of(fused: Any) -> Family:
-    """Everything in the scene that belongs to a fused image; found again in a reopened scene.
+    """Everything in the scene that belongs to a fused or synthetic image; found again in a reopened scene.
 
     Raises:
         SceneError: when it was deleted.
     """
-    require_in_scene(fused, "fused image")
+    require_in_scene(fused, "fused or synthetic image")
     count = len((record_of(fused) or {}).get("sources", []))
     sources = {number: fused.GetNodeReference(SOURCE.format(number=number)) for number in range(1, count + 1)}
     found: dict[str, dict[int, Any]] = {kind: {} for kind in ("decomposed", "difference", "spread", "synthetic")}
@@ -226,7 +226,7 @@ def _record(node: Any) -> dict[str, Any]:
 
 def _needed(node: Any, view: View, number: int) -> Any:
     if _present(node) is None:
-        what = "fused image" if view is View.FUSED else f"{view} {number}"
+        what = "fused or synthetic image" if view is View.FUSED else f"{view} {number}"
         raise SceneError(f"There is no {what} to show, or it was deleted. {HOW_TO_GET[view]}")
     return node
 

@@ -269,7 +269,7 @@ def test_a_scan_cannot_be_taken_apart_and_is_left_as_it_is(panel: Any, sources: 
     panel.ui.taskComboBox.setCurrentIndex(1)
     panel.ui.resultSelector.setCurrentNode(sources[0])
     assert tool_tip(panel.ui.applyButton) == (
-        "T1Gd carries no record of the model that made it. Choose a fused image made here."
+        "T1Gd carries no record of the model that made it. Choose an image made here."
     )
     panel.ui.writeIntoComboBox.setCurrentIndex(1)
     panel.ui.taskComboBox.setCurrentIndex(0)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import slicer
+from driving import tool_tip
 from scans import scan, synthesis_model
 
 from InvertibleFusionLib.mrml.views import family_of
@@ -54,6 +55,17 @@ def test_one_source_and_both_ways_back(panel: Any, tmp_path: Path) -> None:
     go_back(panel, EXACT)
     assert family_of(result).decomposed[1].GetName() == "T1, round trip of the network's own output"
     assert buttons(panel)["decomposed1"] == "Round trip 1"
+
+
+def test_without_its_latent_the_way_that_is_left_is_named(panel: Any, tmp_path: Path) -> None:
+    panel.ui.latentCheckBox.checked = False
+    synthesize(panel, tmp_path, ["T1"], ["T2"], ["T1"])
+    panel.ui.taskComboBox.setCurrentIndex(1)
+    assert tool_tip(panel.ui.applyButton) == (
+        "SYNTHETIC T2 has no latent in the scene, which the round trip needs. Go back from the target alone."
+    )
+    go_back(panel, ALONE)
+    assert buttons(panel)["decomposed1"] == "From target 1"
 
 
 def test_three_sources_to_two_contrasts_are_all_to_be_seen_side_by_side(panel: Any, tmp_path: Path) -> None:

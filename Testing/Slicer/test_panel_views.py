@@ -126,9 +126,10 @@ def test_what_is_not_there_says_how_to_get_it(panel: Any) -> None:
     panel.ui.source2Button.click()
     assert seen().GetName() == "FLAIR"
     assert not panel.ui.fusedButton.enabled
-    assert tool_tip(panel.ui.fusedButton) == "Fuse the sources first."
+    how = "Fuse the sources, or synthesize from them, first."
+    assert tool_tip(panel.ui.fusedButton) == how
     shortcuts(panel)["Alt+3"].activated.emit()
-    assert panel.ui.messageLabel.text == "There is no fused image to show, or it was deleted. Fuse the sources first."
+    assert panel.ui.messageLabel.text == f"There is no fused or synthetic image to show, or it was deleted. {how}"
 
 
 def test_a_deleted_result_disables_its_button(panel: Any, family: Any) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from InvertibleFusionLib.errors import SceneError
 from InvertibleFusionLib.inference.slice_engine import finish
 from InvertibleFusionLib.models.model import Model
 from InvertibleFusionLib.models.model_file import read_model
@@ -19,7 +20,7 @@ from InvertibleFusionLib.mrml.runs import (  # noqa: E402
     nodes_to_update,
     synthesize_nodes,
 )
-from InvertibleFusionLib.mrml.views import View, family_of, label_of, panes_of  # noqa: E402
+from InvertibleFusionLib.mrml.views import View, family_of, label_of, layers_of, panes_of  # noqa: E402
 
 KINDS = ("decomposed", "difference")
 
@@ -78,6 +79,24 @@ def test_a_difference_that_is_filled_again_by_the_other_way_changes_its_name(
     finish(decompose_node(scene, ivan, image, Backward(kinds=KINDS, into=into)))
     assert family_of(image).differences[1] is alone
     assert alone.GetName() == "ADC: round trip minus source"
+
+
+def test_without_a_latent_it_is_said_how_this_image_goes_back(
+    scene: Any, nodes: list[Any], ivan: Model, model: Model
+) -> None:
+    image = finish(synthesize_nodes(scene, ivan, nodes, Forward(latent=False)))["synthetic-1"]
+    with pytest.raises(SceneError, match=r"Synthesize again and keep the latent for the round trip, or go back"):
+        finish(decompose_node(scene, ivan, image, Backward()))
+    fused = finish(fuse_nodes(scene, model, nodes, Forward(latent=False)))["fused"]
+    with pytest.raises(SceneError, match="Fuse again and keep the latent"):
+        finish(decompose_node(scene, model, fused, Backward()))
+
+
+def test_what_is_missing_of_a_synthetic_image_is_not_asked_of_a_fused_one(image: Any) -> None:
+    with pytest.raises(SceneError, match="Take the fused or synthetic image apart with the difference"):
+        layers_of(family_of(image), View.DIFFERENCE)
+    with pytest.raises(SceneError, match="A synthetic one has no spread"):
+        layers_of(family_of(image), View.SPREAD)
 
 
 @pytest.mark.parametrize("exact", [True, False])

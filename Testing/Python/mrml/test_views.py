@@ -117,7 +117,7 @@ def test_the_key_t_toggles_fused_against_decomposed(viewer: Any, family: Family,
 def test_what_is_not_there_or_was_deleted_is_said_with_how_to_get_it(viewer: Any, family: Family, scene: Any) -> None:
     with pytest.raises(SceneError, match=r"There is no spread 1 to show.*with several samples"):
         layers_of(family, View.SPREAD, 1)
-    with pytest.raises(SceneError, match=r"There is no fused image to show.*Fuse the sources first"):
+    with pytest.raises(SceneError, match=r"no fused or synthetic image to show.*Fuse the sources, or synthesize"):
         layers_of(Family(), View.FUSED)
     scene.RemoveNode(family.decomposed[1])
     with pytest.raises(SceneError, match="There is no decomposed 1 to show, or it was deleted"):
