@@ -35,8 +35,14 @@ class Way(Enum):
     EXACT = "exact"
     IMAGE_ALONE = "image alone"
 
-    def label(self) -> str:
-        """For the combo box."""
+    def label(self, synthetic: bool = False) -> str:
+        """For the combo box.
+
+        Args:
+            synthetic: whether it is a synthetic image that is left; its ways back have names of their own.
+        """
+        if synthetic:
+            return {Way.EXACT: _("Round trip"), Way.IMAGE_ALONE: _("From the target alone")}[self]
         return {Way.EXACT: _("Exactly, with the latent"), Way.IMAGE_ALONE: _("From the image alone")}[self]
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
-from InvertibleFusionPanel.choices import showsGrounds
+from InvertibleFusionPanel.choices import goesBackFromSynthetic, showsGrounds
 from InvertibleFusionPanel.parameters import Task, Way
 
 SOURCE_LABELS = (
@@ -16,6 +16,16 @@ SOURCE_LABELS = (
 SOURCE_WIDGETS = (
     ("thirdSourceLabel", "thirdSourceSelector"),
     ("fourthSourceLabel", "fourthSourceSelector"),
+)
+
+WAYS_BACK = _(
+    "Exactly: the network run backwards on the latent. From the image alone: what the fused image shows, with a spread "
+    "over several draws."
+)
+WAYS_BACK_FROM_SYNTHETIC = _(
+    "Round trip: the network's own full output, the latent, run backwards. It shows that the arithmetic lost nothing, "
+    "not that the synthetic image is right. From the target alone: what the synthetic image tells of its sources; one "
+    "estimate, no draws, no spread."
 )
 
 
@@ -54,3 +64,10 @@ def arrange(ui: Any, parameters: Any, card: Any) -> None:
     for name in ("samplesLabel", "samplesSpinBox", "seedLabel", "seedSpinBox"):
         getattr(ui, name).enabled = back and alone
     ui.certifyCheckBox.enabled = back and not alone
+    _nameWaysBack(ui.wayComboBox, goesBackFromSynthetic(parameters))
+
+
+def _nameWaysBack(box: Any, synthetic: bool) -> None:
+    for number, way in enumerate(Way):
+        box.setItemText(number, way.label(synthetic))
+    box.toolTip = WAYS_BACK_FROM_SYNTHETIC if synthetic else WAYS_BACK

@@ -57,6 +57,37 @@ def test_one_source_and_both_ways_back(panel: Any, tmp_path: Path) -> None:
     assert buttons(panel)["decomposed1"] == "Round trip 1"
 
 
+def ways_back(panel: Any) -> list[str]:
+    box = panel.ui.wayComboBox
+    return [box.itemText(number) for number in range(box.count)]
+
+
+def test_the_ways_back_are_called_by_what_is_left(panel: Any, tmp_path: Path) -> None:
+    fusing = ["Exactly, with the latent", "From the image alone"]
+    synthetic = synthesize(panel, tmp_path, ["T1"], ["T2"], ["T1"])
+    panel.ui.taskComboBox.setCurrentIndex(1)
+    panel.ui.wayComboBox.setCurrentIndex(ALONE)
+    assert ways_back(panel) == ["Round trip", "From the target alone"]
+    assert panel.ui.wayComboBox.currentText == "From the target alone"
+    told = tool_tip(panel.ui.wayComboBox)
+    assert "not that the synthetic image is right" in told
+    assert "no draws, no spread" in told
+    panel.module.exit()
+    panel.module.enter()  # binds the widgets anew, with the words for fused images
+    assert ways_back(panel) == ["Round trip", "From the target alone"]
+    panel.ui.taskComboBox.setCurrentIndex(0)
+    assert ways_back(panel) == fusing
+    panel.choose(scan("T1Gd"), scan("FLAIR", 1))
+    panel.ui.decomposedCheckBox.checked = False
+    panel.run()
+    panel.ui.taskComboBox.setCurrentIndex(1)
+    assert ways_back(panel) == fusing
+    assert "what the fused image shows" in tool_tip(panel.ui.wayComboBox)
+    panel.ui.resultSelector.setCurrentNode(synthetic)
+    assert ways_back(panel) == ["Round trip", "From the target alone"]
+    assert panel.parameters.way.value == "image alone"  # the choice stays what scenes keep
+
+
 def test_without_its_latent_the_way_that_is_left_is_named(panel: Any, tmp_path: Path) -> None:
     panel.ui.latentCheckBox.checked = False
     synthesize(panel, tmp_path, ["T1"], ["T2"], ["T1"])
