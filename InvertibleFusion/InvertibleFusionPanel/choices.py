@@ -52,8 +52,8 @@ def goesBack(parameters: Any) -> bool:
 
 
 def wantedKinds(parameters: Any) -> tuple[str, ...]:
-    """What of a decomposition is wanted; the exact way has no spread."""
-    spread = parameters.wantSpread and parameters.way is Way.IMAGE_ALONE
+    """What of a decomposition is wanted; there is a spread where draws are made only."""
+    spread = parameters.wantSpread and draws(parameters)
     wanted = {"decomposed": parameters.wantDecomposed, "difference": parameters.wantDifference, "spread": spread}
     return tuple(kind for kind, ticked in wanted.items() if ticked)
 
@@ -67,6 +67,16 @@ def goesBackFromSynthetic(parameters: Any) -> bool:
     except RecordMismatchError:
         return False
     return record is not None and is_synthetic(record)
+
+
+def draws(parameters: Any) -> bool:
+    """Whether the way back makes draws: that from a fused image alone does, and no other."""
+    return parameters.way is Way.IMAGE_ALONE and not goesBackFromSynthetic(parameters)
+
+
+def certifiable(parameters: Any) -> bool:
+    """Whether the way back can be certified: the exact one from a fused image can."""
+    return parameters.way is Way.EXACT and not goesBackFromSynthetic(parameters)
 
 
 def settings(parameters: Any) -> Any:
@@ -98,12 +108,11 @@ def backward(parameters: Any, first: int | None) -> Any:
     """How to take an image apart."""
     from InvertibleFusionLib.mrml.runs import Backward
 
-    exact = parameters.way is Way.EXACT
     return Backward(
-        exact=exact,
+        exact=parameters.way is Way.EXACT,
         samples=parameters.samples,
         seed=parameters.seed,
-        certify=parameters.certify and exact,
+        certify=parameters.certify and certifiable(parameters),
         settings=settings(parameters),
         first=first,
         kinds=wantedKinds(parameters),

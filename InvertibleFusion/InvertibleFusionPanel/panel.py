@@ -294,4 +294,4 @@ class Panel(VTKObservationMixin):
 
     def _spreadStatement(self) -> str:
         card = self._chosenCard()
-        return "" if card is None else spread_statement(card)
+        return "" if card is None or card.task != "fusion" else spread_statement(card)

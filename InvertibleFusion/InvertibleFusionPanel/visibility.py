@@ -4,7 +4,7 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
-from InvertibleFusionPanel.choices import goesBackFromSynthetic, showsGrounds
+from InvertibleFusionPanel.choices import certifiable, draws, goesBackFromSynthetic, showsGrounds
 from InvertibleFusionPanel.parameters import Task, Way
 
 SOURCE_LABELS = (
@@ -43,7 +43,7 @@ def arrange(ui: Any, parameters: Any, card: Any) -> None:
         parameters: the user's choices.
         card: of the chosen model, or None.
     """
-    task, alone = parameters.task, parameters.way is Way.IMAGE_ALONE
+    task = parameters.task
     sources = 2 if card is None else len(card.inputs)
     ui.inputsCollapsibleButton.visible = task is not Task.DECOMPOSE
     for number, names in enumerate(SOURCE_WIDGETS, 3):
@@ -57,13 +57,13 @@ def arrange(ui: Any, parameters: Any, card: Any) -> None:
         getattr(ui, name).text = f"{text}, {inputs[number]}:" if number < len(inputs) else f"{text}:"
     for name in ("wayLabel", "wayComboBox", "decomposedCheckBox", "differenceCheckBox", "spreadCheckBox"):
         getattr(ui, name).visible = back
-    ui.spreadCheckBox.enabled = alone
+    ui.spreadCheckBox.enabled = draws(parameters)
     ui.latentCheckBox.visible = task is not Task.DECOMPOSE
     ui.groundsCheckBox.visible = task is Task.SYNTHESIZE and showsGrounds(card)
     ui.livePreviewCheckBox.visible = task is Task.FUSE
     for name in ("samplesLabel", "samplesSpinBox", "seedLabel", "seedSpinBox"):
-        getattr(ui, name).enabled = back and alone
-    ui.certifyCheckBox.enabled = back and not alone
+        getattr(ui, name).enabled = back and draws(parameters)
+    ui.certifyCheckBox.enabled = back and certifiable(parameters)
     _nameWaysBack(ui.wayComboBox, goesBackFromSynthetic(parameters))
 
 

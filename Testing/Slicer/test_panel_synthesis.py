@@ -88,6 +88,31 @@ def test_the_ways_back_are_called_by_what_is_left(panel: Any, tmp_path: Path) ->
     assert panel.parameters.way.value == "image alone"  # the choice stays what scenes keep
 
 
+def test_what_is_of_a_fused_image_only_is_off_for_a_synthetic_one_and_says_why(panel: Any, tmp_path: Path) -> None:
+    ui = panel.ui
+    drawing, all_of_them = ("samplesSpinBox", "seedSpinBox", "spreadCheckBox"), []
+    for way, names in ((EXACT, ("certifyCheckBox",)), (ALONE, drawing)):
+        ui.wayComboBox.setCurrentIndex(way)
+        assert all(getattr(ui, name).enabled for name in names)
+        all_of_them += names
+    ui.certifyCheckBox.checked = ui.spreadCheckBox.checked = True  # as for a fused image, or in a saved scene
+    result = synthesize(panel, tmp_path, ["T1"], ["T2"], ["T1"])
+    panel.ui.taskComboBox.setCurrentIndex(1)
+    for way in (EXACT, ALONE):
+        ui.wayComboBox.setCurrentIndex(way)
+        assert not [name for name in all_of_them if getattr(ui, name).enabled]
+    for name in drawing:
+        assert "the ways back of a synthetic image draw nothing" in tool_tip(getattr(ui, name))
+    assert "a fused image only" in tool_tip(ui.certifyCheckBox)
+    assert "draws of what the fused image" not in tool_tip(ui.spread1Button)
+    go_back(panel, EXACT)
+    assert buttons(panel)["decomposed1"] == "Round trip 1"  # a tick that cannot be taken away stops nothing
+    go_back(panel, ALONE)
+    assert family_of(result).spreads == {}
+    ui.decomposedCheckBox.checked = False
+    assert tool_tip(ui.applyButton) == "Tick at least one output."
+
+
 def test_without_its_latent_the_way_that_is_left_is_named(panel: Any, tmp_path: Path) -> None:
     panel.ui.latentCheckBox.checked = False
     synthesize(panel, tmp_path, ["T1"], ["T2"], ["T1"])
