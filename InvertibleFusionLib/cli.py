@@ -116,7 +116,10 @@ def _run(arguments: list[str]) -> None:
     except ArgumentError as error:
         reason = " ".join(str(error).split())
         hint = _nearest_options(parser, rest)
-        raise ConfigurationError(f"{reason}.{hint} invertible-fusion {name} --help explains the options.") from error
+        explained = "train CONFIG.yaml" if name == "train" else name  # the options depend on the file's network
+        raise ConfigurationError(
+            f"{reason}.{hint} invertible-fusion {explained} --help explains the options."
+        ) from error
     command.run(parsed, parser)
 
 

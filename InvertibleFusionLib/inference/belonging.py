@@ -47,7 +47,7 @@ def origin_of(model: Model, image: Volume, carriers: Sequence[Volume]) -> Forwar
     if record.model_sha256 != model.sha256:
         raise RecordMismatchError(
             f"{image.name} was made by the model {record.model_name} (sha256 {record.model_sha256[:12]}…), not by "
-            f"{model.card.name} (sha256 {model.sha256[:12]}…). Take it apart with the model that made it."
+            f"{model.card.name} (sha256 {model.sha256[:12]}…). Take it apart with the file of the model that made it."
         )
     if tuple(source.components for source in record.sources) != channels:
         raise RecordMismatchError(

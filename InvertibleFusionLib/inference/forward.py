@@ -1,7 +1,7 @@
 """What fusing and synthesizing share: filling images and a latent slice by slice, and whether these go back exactly."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -52,23 +52,31 @@ class ForwardResults:
         prepared: the sources.
         images: one for each result, (k, j, i) or (k, j, i, 3).
         latent: (k, j, i, components), padded; None where the network has none.
+        refused_from: the share of a source's range by which it may come back wrong at most.
+        inexact: by number of each source that comes back wrong by more than ``EXACT_SHARE``, the worst: (error, slice).
     """
 
     prepared: PreparedSources
     images: list[NDArray[np.float32]]
     latent: NDArray[np.float32] | None
+    refused_from: float = EXACT_SHARE
+    inexact: dict[int, tuple[float, int]] = field(default_factory=dict)
 
     @classmethod
     def empty(
-        cls, prepared: PreparedSources, components: Sequence[int], latent_components: int | None
+        cls,
+        prepared: PreparedSources,
+        components: Sequence[int],
+        latent_components: int | None,
+        refused_from: float = EXACT_SHARE,
     ) -> "ForwardResults":
         """Arrays of zeros for images of so many components each."""
         shape = tuple(reversed(prepared.stack.grid.size))
         images = [np.zeros(shape if count == 1 else (*shape, count), np.float32) for count in components]
         if latent_components is None:
-            return cls(prepared, images, None)
+            return cls(prepared, images, None, refused_from)
         padded = tuple(reversed(prepared.stack.padded_grid.size))
-        return cls(prepared, images, np.zeros((*padded, latent_components), np.float32))
+        return cls(prepared, images, np.zeros((*padded, latent_components), np.float32), refused_from)
 
     def store(self, index: int, outputs: list[NDArray[Any]]) -> None:
         """Put a slice's images, latent and recovered sources, as far as there are any, where they belong.
@@ -88,11 +96,14 @@ class ForwardResults:
     def _require_exact(self, index: int, recovered: NDArray[Any]) -> None:
         """Refuse values so far out that the arithmetic loses the others on the way back."""
         volumes = self.prepared.volumes
-        for volume, back in zip(volumes, self.prepared.in_own_numbers(recovered, index), strict=True):
+        for number, back in enumerate(self.prepared.in_own_numbers(recovered, index)):
+            volume = volumes[number]
             original = self.prepared.stack.slices(volume.array)[index].astype(np.float64)
             error = float(np.abs(back - original).max())
-            allowed = EXACT_SHARE * (float(volume.array.max()) - float(volume.array.min()))
-            if error > allowed:
+            extent = float(volume.array.max()) - float(volume.array.min())
+            if error > EXACT_SHARE * extent:
+                self.inexact[number] = max(self.inexact.get(number, (0.0, 0)), (error, index + 1))
+            if error > self.refused_from * extent:
                 extremes = {v.name: float(np.abs(v.array).max()) for v in volumes}
                 raise InferenceError(
                     f"On slice {index + 1} {volume.name} would come back wrong by up to {error:.3g}: values lie so far "

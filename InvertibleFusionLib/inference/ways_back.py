@@ -187,8 +187,9 @@ def _contrast_warnings(model: Model, images: Sequence[Volume], synthetic: Sequen
     named = zip(images, outputs, synthetic, strict=True)
     if all(ours or is_contrast(image.name, output) for image, output, ours in named):
         return []
+    order = " in this order" if len(outputs) > 1 else ""
     return [
-        f"What was given as {' + '.join(outputs)}, which the model {model.card.name} makes in this order, is not "
+        f"What was given as {' + '.join(outputs)}, which the model {model.card.name} makes{order}, is not "
         "called so. From other contrasts the way back may show what is not there."
     ]
 

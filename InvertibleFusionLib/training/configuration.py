@@ -167,7 +167,7 @@ class TrainingConfiguration:
         elif not isinstance(self.loss, kind):
             raise ConfigurationError(
                 f"The settings under loss are a {type(self.loss).__name__}, but {name} is taught by a "
-                f"{kind.__name__}. See invertible-fusion train --help."
+                f"{kind.__name__}. See invertible-fusion train CONFIG.yaml --help."
             )
 
     def to_json(self) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from InvertibleFusionLib.training.synthesis_validation import quality
 from InvertibleFusionLib.training.validation import Measurement, Row
 
 FITTED_CROPS = 2000
-"""For the rules that are fitted: 8 million voxels in crops of 64×64."""
+FITTED_VOXELS = 8_000_000
+"""The most that the rules are fitted on: 2,000 crops of 64×64, fewer larger ones."""
 Reference = Callable[[PatientSlices, int], Images]
 """A study and the number of one of its slices to targets, (targets, rows, columns)."""
 
@@ -61,9 +62,10 @@ def _row(study: PatientSlices, number: int, targets: Sequence[str], references: 
 def _pairs(configuration: TrainingConfiguration, stocks: Sequence[Stock]) -> Pairs:
     """Sources and targets of crops, those of studies that lack a contrast left out."""
     as_they_are = replace(configuration.augmentation, gamma=1.0, gain=1.0, noise=0.0)
-    samples = Samples(stocks, as_they_are, configuration.seed, FITTED_CROPS)
+    count = min(FITTED_CROPS, FITTED_VOXELS // as_they_are.crop**2)
+    samples = Samples(stocks, as_they_are, configuration.seed, count)
     sources = len(configuration.contrasts)
-    crops = (samples[number]["images"].numpy() for number in range(FITTED_CROPS))
+    crops = (samples[number]["images"].numpy() for number in range(count))
     return [(crop[:sources], crop[sources:]) for crop in crops if not np.isnan(crop).any()]
 
 
