@@ -12,6 +12,10 @@ IN_LESION = " inside the lesion"
 """Ends the name of either where it is measured there alone."""
 ORACLE = "the noise oracle"
 """Of simulated data: the target's mean over its noise, the best in the mean square that can be reached."""
+NOISE_FREE = "the noise-free signal"
+"""Of simulated data: the target before it got its noise; in air below the noise's mean, which can be learnt."""
+LIMIT = {NOISE_FREE: "", ORACLE: ", more cannot be reached"}
+"""What is no rule to beat, and what is said of it."""
 CLEARLY = 1.0
 """Decibels by which a model must exceed a rule to be called clearly better."""
 
@@ -37,7 +41,7 @@ class _Compared(NamedTuple):
     model: float
     copies: dict[str, float]
     fitted: dict[str, float]
-    oracle: float | None
+    without_noise: dict[str, float]
 
     def not_beaten(self, by: float) -> dict[str, float]:
         """The rules that the model does not exceed by so much (by 0: at all), with names that end a sentence."""
@@ -67,10 +71,10 @@ def _of_peaks(target: str, figures: dict[str, float]) -> str:
     if compared is None:
         return ""
     told = ", ".join(f"{name} {value:.1f}" for name, value in (compared.copies | compared.fitted).items())
-    limit = "" if compared.oracle is None else f"; {ORACLE} {compared.oracle:.1f}, more cannot be reached"
+    limits = "".join(f"; {name} {value:.1f}{LIMIT[name]}" for name, value in compared.without_noise.items())
     better = compared.not_beaten(by=CLEARLY)
     verdict = f" It is not clearly better than {max(better, key=lambda name: better[name])}." if better else ""
-    return f"PSNR of the {synthetic(target)}: {compared.model:.1f} dB; in its place {told}{limit}.{verdict}"
+    return f"PSNR of the {synthetic(target)}: {compared.model:.1f} dB; in its place {told}{limits}.{verdict}"
 
 
 def _of_similarities(target: str, figures: dict[str, float]) -> str:
@@ -97,9 +101,9 @@ def _compared(target: str, measure: str, figures: dict[str, float]) -> _Compared
     copy, rule = copied("", target), ruled(target, "")
     copies = {name.removesuffix(copy): value for name, value in of.items() if name.endswith(copy)}
     fitted = {name.removeprefix(rule): value for name, value in of.items() if name.startswith(rule)}
-    oracle = fitted.pop(ORACLE, None)
+    without_noise = {name: fitted.pop(name) for name in LIMIT if name in fitted}
     model = of.get(synthetic(target))
-    return _Compared(model, copies, fitted, oracle) if model is not None and (copies or fitted) else None
+    return _Compared(model, copies, fitted, without_noise) if model is not None and (copies or fitted) else None
 
 
 def _listed(rules: dict[str, float], digits: int) -> str:

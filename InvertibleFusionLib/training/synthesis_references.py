@@ -1,13 +1,20 @@
-"""What a synthesis model's figures stand beside on its card: fitted rules, and of simulated data the noise oracle."""
+"""What a synthesis model's figures stand beside on its card: fitted rules, and of simulated data what noise allows."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from InvertibleFusionLib.models.synthesis_figures import ORACLE, ruled
+from InvertibleFusionLib.models.synthesis_figures import NOISE_FREE, ORACLE, ruled
 from InvertibleFusionLib.training.configuration import TrainingConfiguration
-from InvertibleFusionLib.training.data import PatientSlices, Samples, Stock, for_reporting, noise_oracle
+from InvertibleFusionLib.training.data import (
+    PatientSlices,
+    Samples,
+    SimulatedTarget,
+    Stock,
+    for_reporting,
+    simulated_target,
+)
 from InvertibleFusionLib.training.fitted_rules import Images, Pairs, fit_linear, fit_lookup_table
 from InvertibleFusionLib.training.synthesis_validation import quality
 from InvertibleFusionLib.training.validation import Measurement, Row
@@ -29,7 +36,7 @@ def with_references(
 
     A linear fit and a lookup table learn from what the model has learnt from: crops of the same studies, drawn by the
     same weights, but with the grey scale left as it is and none that lacks a contrast. Of simulated studies the noise
-    oracle says how much can be reached.
+    oracle, the target's mean over its noise, says how much can be reached; the noise-free signal stands beside it.
 
     Args:
         measurement: of the model, on the patients.
@@ -40,9 +47,9 @@ def with_references(
     pairs = _pairs(configuration, stocks)
     fitted = _fitted(pairs) if pairs else {}
     rows = [
-        _row(study, number, configuration.targets, fitted | oracle)
+        _row(study, number, configuration.targets, fitted | oracles)
         for study in patients
-        for oracle in [_oracle(study, configuration)]
+        for oracles in [_oracles(study, configuration)]
         for number in range(len(study.images))
     ]
     return measurement.beside(rows)
@@ -79,11 +86,11 @@ def _fitted(pairs: Pairs) -> dict[str, Reference]:
     }
 
 
-def _oracle(study: PatientSlices, configuration: TrainingConfiguration) -> dict[str, Reference]:
-    """Of a simulated study the targets' means over their noise, which know a slice by its noise; else nothing."""
+def _oracles(study: PatientSlices, configuration: TrainingConfiguration) -> dict[str, Reference]:
+    """Of a simulated study the targets without noise, which know a slice by its noise; else nothing."""
     count = len(configuration.contrasts)
     made = [
-        noise_oracle(source.simulated, scanner, target, configuration.data_folder, for_reporting)
+        simulated_target(source.simulated, scanner, target, configuration.data_folder, for_reporting)
         for source in configuration.validation
         if source.simulated
         for scanner in source.simulated.scanners
@@ -93,11 +100,17 @@ def _oracle(study: PatientSlices, configuration: TrainingConfiguration) -> dict[
     if not made:
         return {}
     return {
-        ORACLE: lambda of, number: np.stack([_mean_of(each, made) for each in np.asarray(of.images[number])[count:]])
+        ORACLE: lambda of, number: _without_noise(of, number, made)[0],
+        NOISE_FREE: lambda of, number: _without_noise(of, number, made)[1],
     }
 
 
-def _mean_of(target: Images, made: Sequence[tuple[Images, Images]]) -> Images:
-    return next(
-        mean for means, noisy in made for mean, image in zip(means, noisy, strict=True) if np.array_equal(image, target)
-    )
+def _without_noise(study: PatientSlices, number: int, made: Sequence[SimulatedTarget]) -> tuple[Images, Images]:
+    """Means over their noise and noise-free signals of a slice's targets, which are known by their noise."""
+    targets = np.asarray(study.images[number])[-len(made) :]
+    pairs = [
+        next((mean, free) for each in made for noisy, mean, free in zip(*each, strict=True) if (noisy == target).all())
+        for target in targets
+    ]
+    means, signals = zip(*pairs, strict=True)
+    return np.stack(means), np.stack(signals)

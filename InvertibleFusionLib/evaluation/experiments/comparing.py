@@ -16,7 +16,7 @@ from InvertibleFusionLib.evaluation.methods import Images, Method, Slice, model_
 from InvertibleFusionLib.evaluation.slice_measures import metrics_named
 from InvertibleFusionLib.evaluation.trivial_rules import fusion_rules, synthesis_rules
 from InvertibleFusionLib.models.model import Model
-from InvertibleFusionLib.training.data import PatientSlices, for_reporting, load_patients, noise_oracle
+from InvertibleFusionLib.training.data import PatientSlices, for_reporting, load_patients, simulated_target
 from InvertibleFusionLib.training.validation import padded
 
 ORACLE = "noise oracle"
@@ -123,11 +123,11 @@ def _oracles(part: Part, cases: Sequence[EvaluationCase], shared: Circumstances)
         if source.simulated is None:
             continue
         for scanner in source.simulated.scanners:
-            mean, noisy = noise_oracle(source.simulated, scanner, part.targets[0], shared.data_folder, for_reporting)
+            made = simulated_target(source.simulated, scanner, part.targets[0], shared.data_folder, for_reporting)
             for case in (case for case in cases if case.name == f"simulated {scanner.name}"):
                 for index, number in enumerate(case.numbers):
-                    same = (noisy == case.targets_of(index)[0]).all(axis=(1, 2))
-                    known[case.name, number] = mean[[int(np.flatnonzero(same)[0])]]
+                    same = (made.received == case.targets_of(index)[0]).all(axis=(1, 2))
+                    known[case.name, number] = made.mean[[int(np.flatnonzero(same)[0])]]
     description = "the simulated target's mean over its noise, the best in the mean square that can be reached"
     return [Method(ORACLE, lambda given: known[given.case, given.number], description=description)]
 

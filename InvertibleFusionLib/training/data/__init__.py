@@ -12,7 +12,7 @@ puts them together; ``augmentation`` and ``samples`` make batches.
 """
 
 from InvertibleFusionLib.training.data.augmentation import Augmentation, random_crop
-from InvertibleFusionLib.training.data.discrete_model import noise_oracle
+from InvertibleFusionLib.training.data.discrete_model import SimulatedTarget, simulated_target
 from InvertibleFusionLib.training.data.leakage import (
     require_no_leakage,
     require_separate_patients,
@@ -33,6 +33,7 @@ __all__ = [
     "PatientSlices",
     "Samples",
     "SimulatedScanner",
+    "SimulatedTarget",
     "Simulation",
     "SliceSelection",
     "Stock",
@@ -41,11 +42,11 @@ __all__ = [
     "load_patients",
     "load_stocks",
     "loader",
-    "noise_oracle",
     "random_crop",
     "require_no_leakage",
     "require_separate_patients",
     "require_separate_settings",
     "scaling_in_words",
+    "simulated_target",
     "with_scale",
 ]

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from zlib import crc32
 
 import numpy as np
@@ -146,24 +146,35 @@ def simulate(
     return PatientSlices(f"simulated {scanner.name}", images[chosen], None, tuple(contrasts))
 
 
-def noise_oracle(
-    simulation: Simulation, scanner: SimulatedScanner, target: str, folder: Path, normalize: Clipped
-) -> tuple[Slices, Slices]:
-    """The best that a method can reach in the mean square: the target's mean over its noise, which no source tells.
+class SimulatedTarget(NamedTuple):
+    """A contrast with its noise and without, all on one scale, (slices, rows, columns) each.
 
-    Not the noise-free signal: Rician noise has a mean above 0 in air, which can be learnt, so that a lookup table beats
-    the noise-free signal there. Before images are clipped at 1, that is; the brightest voxels in a thousand are.
+    The mean over the noise is the best that a method can reach in the mean square: no source tells the noise itself.
+    The noise-free signal is not: Rician noise has a mean above 0 in air, which can be learnt, so that a lookup table
+    beats the signal there. Both hold before images are clipped at 1; the brightest voxels in a thousand are.
+
+    Attributes:
+        received: with its noise.
+        mean: over the noise.
+        noise_free: the signal itself.
+    """
+
+    received: Slices
+    mean: Slices
+    noise_free: Slices
+
+
+def simulated_target(
+    simulation: Simulation, scanner: SimulatedScanner, target: str, folder: Path, normalize: Clipped
+) -> SimulatedTarget:
+    """All slices of the slabs, with the noise that ``simulate`` gives them and without.
 
     Args:
         simulation: whose target it is.
         scanner: one of its scanners.
         target: a contrast.
         folder: as for ``simulate``.
-        normalize: of the study; the mean is scaled as the noisy target is.
-
-    Returns:
-        All slices of the slabs, (slices, rows, columns): the mean over the noise, and with the noise that ``simulate``
-        gives them.
+        normalize: of the study; what has no noise is scaled as the noisy target is.
 
     Raises:
         InvertibleFusionError: as ``simulate``.
@@ -173,7 +184,7 @@ def noise_oracle(
     free, noisy = _received(model, simulation, scanner, target)
     mean = mean_magnitude(free, _sigma(model, scanner, target))
     slabs = _slices_of(simulation)
-    return normalize.scaled_like(mean, noisy)[slabs], normalize(noisy)[slabs]
+    return SimulatedTarget(*(normalize.scaled_like(each, noisy)[slabs] for each in (noisy, mean, free)))
 
 
 def mean_magnitude(signal: Slices, sigma: float) -> Slices:

@@ -21,8 +21,8 @@ from InvertibleFusionLib.training.data import (
     SliceSelection,
     for_reporting,
     load_patients,
-    noise_oracle,
     require_separate_patients,
+    simulated_target,
     with_scale,
 )
 from InvertibleFusionLib.training.data.discrete_model import DiscreteModel, mean_magnitude, simulate
@@ -147,16 +147,18 @@ def test_the_mean_of_rician_noise_is_that_of_many_draws() -> None:
     np.testing.assert_array_equal(mean_magnitude(signal, 0.0), signal)
 
 
-def test_the_oracle_is_the_targets_mean_over_its_noise_on_the_targets_scale(folder: Path) -> None:
-    free, noisy = noise_oracle(SIMULATION, NOISY, "T2", folder, for_reporting)
+def test_a_target_without_its_noise_lies_on_the_noisy_ones_scale(folder: Path) -> None:
+    noisy, mean, free = simulated_target(SIMULATION, NOISY, "T2", folder, for_reporting)
     [_, study] = load_patients([source()], ["T1", "T2"], folder, for_reporting)
     np.testing.assert_array_equal(noisy, study.images[:, 1])
     # Noise of 2 % of the brightest tissue, which lands near 1; in air the magnitude varies less than its channels do.
-    assert 20 * math.log10(1 / 0.02) < peak_signal_to_noise_ratio(free, noisy) < 40
+    assert 20 * math.log10(1 / 0.02) < peak_signal_to_noise_ratio(mean, noisy) < 40
+    assert peak_signal_to_noise_ratio(free, noisy) < peak_signal_to_noise_ratio(mean, noisy)
     air = np.s_[:, :2]  # 240 voxels, whose mean is sure to 3.4 %
-    assert float(free[air].mean()) == pytest.approx(float(noisy[air].mean()), rel=0.1)
-    same, quiet = noise_oracle(SIMULATION, QUIET, "T2", folder, for_reporting)
-    np.testing.assert_array_equal(same, quiet)
+    assert float(mean[air].mean()) == pytest.approx(float(noisy[air].mean()), rel=0.1)
+    assert float(free[:, 0].max()) == 0  # farther from tissue than the blur reaches
+    received, *without = simulated_target(SIMULATION, QUIET, "T2", folder, for_reporting)
+    assert all(np.array_equal(each, received) for each in without)
 
 
 def test_scanners_are_studies_of_one_anatomy_and_come_from_the_cache_again(folder: Path, tmp_path: Path) -> None:
