@@ -19,6 +19,7 @@ TASKS = {
     "several to several": (["T1", "PD"], ["T2", "FLAIR"]),
     "colour, six channels": (["T1", "T2"], ["PET"]),
     "a given fused image": (["CT", "T2"], ["label"]),
+    "twice the channels": (["T1"], ["T2"]),
 }
 ODD = (4, 13, 9)
 
@@ -33,7 +34,7 @@ def channels(names: list[str]) -> list[str]:
     ]
 
 
-def trained(folder: Path, inputs: list[str], outputs: list[str]) -> Path:
+def trained(folder: Path, inputs: list[str], outputs: list[str], copies: int = 1) -> Path:
     """A few steps on tiny PNG slices of two cases, PET in colour."""
     generator = np.random.default_rng(0)
     for name, case, number in itertools.product([*inputs, *outputs], ("1", "2"), range(3)):
@@ -50,6 +51,7 @@ def trained(folder: Path, inputs: list[str], outputs: list[str]) -> Path:
         "network": {
             "inputs": [1] * len(inputs),
             "outputs": [3 if name == "PET" else 1 for name in outputs],
+            "copies": copies,
             "blocks": 2,
             "growth": 3,
         },
@@ -83,7 +85,7 @@ def scans(folder: Path, names: list[str]) -> dict[str, Volume]:
 @pytest.mark.parametrize("task", TASKS)
 def test_train_synthesize_and_go_back(task: str, tmp_path: Path) -> None:
     inputs, outputs = TASKS[task]
-    model = trained(tmp_path, inputs, outputs)
+    model = trained(tmp_path, inputs, outputs, copies=2 if task == "twice the channels" else 1)
     network, sources = load_model(model).network, scans(tmp_path, inputs)
     assert isinstance(network, Ivan)
     files = [tmp_path / f"{name}.nii.gz" for name in inputs]

@@ -29,6 +29,7 @@ TASKS = {
     "two to RGB": ((1, 1), (3,), 6),
     "grey and RGB to two": ((1, 3), (1, 1), 4),
 }
+MORE_COPIES = [((1,), (1,), 2, 4), ((1, 1), (1,), 3, 6), ((1, 1), (3,), 2, 12), ((1,), (1, 1), 2, 4)]
 
 
 def make(inputs: tuple[int, ...], outputs: tuple[int, ...], **other: object) -> Ivan:
@@ -142,6 +143,29 @@ def test_copies_are_arranged_as_in_the_paper() -> None:
     assert torch.equal(network.tile(torch.arange(3.0).view(1, 3, 1, 1)).flatten(), torch.tensor([0.0, 1, 2, 0, 1, 2]))
 
 
+@pytest.mark.parametrize(("inputs", "outputs", "copies", "channels"), MORE_COPIES)
+def test_more_copies_are_tiled_come_back_and_are_all_averaged(
+    inputs: tuple[int, ...], outputs: tuple[int, ...], copies: int, channels: int
+) -> None:
+    network = trained(make(inputs, outputs, copies=copies)).double()
+    x = torch.rand(1, sum(inputs), 7, 5, dtype=torch.float64)
+    latent = network(x)
+    assert latent.shape == (1, channels, 7, 5)
+    assert float((network.inverse(latent) - x).abs().max()) <= 1e-10
+    for number in range(sum(outputs)):
+        torch.testing.assert_close(network.mean_of_copies(latent)[:, number], latent[:, number :: sum(outputs)].mean(1))
+    assert torch.equal(network.tile(x)[:, -sum(inputs) :], x)
+    again = Ivan(IvanConfiguration(**network.configuration.to_json())).double()
+    again.load_state_dict(network.state_dict())
+    torch.testing.assert_close(again(x), latent)
+
+
+def test_one_copy_is_meant_where_a_card_of_before_says_nothing_of_them() -> None:
+    told = {name: value for name, value in TINY.to_json().items() if name != "copies"}
+    assert IvanConfiguration(**told) == TINY
+    assert TINY.channels == 2
+
+
 def test_images_are_clamped_after_the_mean_and_the_latent_is_not() -> None:
     network = make((1, 1), (1,))
     assert float(network.images(torch.tensor([1.4, 0.4]).view(1, 2, 1, 1))) == pytest.approx(0.9)
@@ -235,7 +259,15 @@ def test_same_seed_gives_the_same_network_and_leaves_the_global_generator_alone(
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"blocks": 0}, {"growth": 0}, {"clamp": 0.0}, {"inputs": ()}, {"outputs": (2,)}, {"split": "thirds"}],
+    [
+        {"copies": 0},
+        {"blocks": 0},
+        {"growth": 0},
+        {"clamp": 0.0},
+        {"inputs": ()},
+        {"outputs": (2,)},
+        {"split": "thirds"},
+    ],
     ids=str,
 )
 def test_senseless_configurations_are_refused(wrong: dict[str, object]) -> None:
