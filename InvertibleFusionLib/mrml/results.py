@@ -33,6 +33,8 @@ LATENT = "InvertibleFusion.latent"
 """Node reference from a fused image to its latent."""
 IMAGES = ("fused", "synthetic-1")
 """Keys of the result that the others of a run belong to; that of a synthesis stands where the fused image does."""
+STORABLE = 4
+"""Components of a volume that Slicer's usual storage node writes into a saved scene; with more it saves no scene."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,7 @@ def put_results(
         for outcome in outcomes:
             if outcome.key in chosen:
                 nodes[outcome.key] = _replace(chosen[outcome.key], prepared[outcome.key], outcome.look)
+                _make_storable(scene, nodes[outcome.key], undo)
         _connect(nodes, place)
         hierarchy = items.subject_hierarchy(scene)
         for outcome in outcomes:
@@ -123,7 +126,17 @@ def _add(scene: Any, node: Any, look: Look, undo: ExitStack) -> Any:
     node.SetName(scene.GenerateUniqueName(node.GetName()))
     added_node = scene.AddNode(node)
     undo.callback(scene.RemoveNode, added_node)
+    _make_storable(scene, added_node, undo)
     return added_node
+
+
+def _make_storable(scene: Any, node: Any, undo: ExitStack) -> None:
+    """Let a latent of many channels be saved as NRRD by itself, since Slicer's usual storage node cannot."""
+    if node.GetImageData().GetNumberOfScalarComponents() <= STORABLE:
+        return
+    storage = scene.AddNode(slicer.vtkMRMLNRRDStorageNode())
+    undo.callback(scene.RemoveNode, storage)
+    node.SetAndObserveStorageNodeID(storage.GetID())
 
 
 def _dress(scene: Any, display: Any, look: Look) -> None:

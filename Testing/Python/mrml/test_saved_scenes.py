@@ -4,18 +4,20 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from InvertibleFusionLib import Volume, decompose, fuse
+from InvertibleFusionLib import Volume, decompose, fuse, synthesize
 from InvertibleFusionLib.errors import GridMismatchError, RecordMismatchError
 from InvertibleFusionLib.models.model import Model
+from InvertibleFusionLib.models.model_file import read_model
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed; it has wheels for Python 3.10 to 3.13")
 
-from InvertibleFusionLib.mrml.outcomes import decomposition_outcomes, fusion_outcomes  # noqa: E402
+from InvertibleFusionLib.mrml.outcomes import decomposition_outcomes, fusion_outcomes, synthesis_outcomes  # noqa: E402
 from InvertibleFusionLib.mrml.provenance import keep_record  # noqa: E402
 from InvertibleFusionLib.mrml.results import Place, put_results  # noqa: E402
 from InvertibleFusionLib.mrml.views import family_of  # noqa: E402
 from InvertibleFusionLib.mrml.volumes import (  # noqa: E402
     fused_from_nodes,
+    images_from_nodes,
     sources_from_nodes,
     volume_from_node,
 )
@@ -57,6 +59,31 @@ def test_a_fused_node_of_a_reopened_scene_decomposes_exactly(
     place = Place([family.sources[1], family.sources[2]], family.fused, family.fused.GetParentTransformNode())
     nodes = put_results(other, decomposition_outcomes(result), place)
     assert family_of(family.fused).decomposed == {1: nodes["exact-1"], 2: nodes["exact-2"]}
+
+
+@pytest.mark.parametrize(("inputs", "outputs", "channels"), [("ADC FLAIR", "T2 DWI PD T1", 4), ("ADC FLAIR", "PET", 6)])
+@pytest.mark.parametrize("again", [False, True], ids=["fresh", "into an earlier result"])
+def test_a_latent_of_many_channels_is_saved_with_its_scene_and_goes_back_exactly(
+    host: Any, scene: Any, pair: list[Any], synthesis_file: Any, inputs: str, outputs: str, channels: int, again: bool
+) -> None:
+    """Slicer's usual storage node refuses the whole scene from five components on."""
+    model = read_model(synthesis_file(inputs, outputs))
+    sources = sources_from_nodes(pair)
+    synthesis = synthesize(model, sources.volumes)
+    place = Place(pair, None, sources.parent)
+    made = put_results(scene, synthesis_outcomes(synthesis, sources), place)
+    if again:
+        made = put_results(scene, synthesis_outcomes(synthesis, sources), place, made)
+    other = host.reopened(scene)
+    family = family_of(other.GetFirstNodeByName(made["synthetic-1"].GetName()))
+    images, kept = images_from_nodes(family.images, family.latent)
+    assert kept is not None
+    assert kept.components == channels
+    np.testing.assert_array_equal(kept.array.view(np.uint32), synthesis.latent.array.view(np.uint32))
+    result = decompose(model, images, latent=kept)
+    for estimate, node in zip(result.sources, pair, strict=True):
+        assert largest_error(estimate.mean, node) <= 1e-5
+        np.testing.assert_allclose(estimate.mean.grid.corners(), volume_from_node(node).grid.corners(), atol=1e-6)
 
 
 @pytest.mark.parametrize("axis", ["axial", "coronal", "sagittal"])
