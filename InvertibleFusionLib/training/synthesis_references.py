@@ -100,14 +100,13 @@ def _oracles(study: PatientSlices, configuration: TrainingConfiguration) -> dict
     if not made:
         return {}
     return {
-        ORACLE: lambda of, number: _without_noise(of, number, made)[0],
-        NOISE_FREE: lambda of, number: _without_noise(of, number, made)[1],
+        ORACLE: lambda of, number: _without_noise(np.asarray(of.images[number])[count:], made)[0],
+        NOISE_FREE: lambda of, number: _without_noise(np.asarray(of.images[number])[count:], made)[1],
     }
 
 
-def _without_noise(study: PatientSlices, number: int, made: Sequence[SimulatedTarget]) -> tuple[Images, Images]:
+def _without_noise(targets: Images, made: Sequence[SimulatedTarget]) -> tuple[Images, Images]:
     """Means over their noise and noise-free signals of a slice's targets, which are known by their noise."""
-    targets = np.asarray(study.images[number])[-len(made) :]
     pairs = [
         next((mean, free) for each in made for noisy, mean, free in zip(*each, strict=True) if (noisy == target).all())
         for target in targets

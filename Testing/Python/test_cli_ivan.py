@@ -88,6 +88,8 @@ def test_train_synthesize_and_go_back(task: str, tmp_path: Path) -> None:
     model = trained(tmp_path, inputs, outputs, copies=2 if task == "twice the channels" else 1)
     network, sources = load_model(model).network, scans(tmp_path, inputs)
     assert isinstance(network, Ivan)
+    in_all = {"colour, six channels": 6, "twice the channels": 4}.get(task, 2)
+    assert network.channels == in_all
     files = [tmp_path / f"{name}.nii.gz" for name in inputs]
     assert run("synthesize", *files, "--model", model, "--out", tmp_path / "out") == 0
     made = [tmp_path / "out" / f"synthetic-{name}.nrrd" for name in outputs]
@@ -98,6 +100,7 @@ def test_train_synthesize_and_go_back(task: str, tmp_path: Path) -> None:
         assert image.record is not None
         assert (image.record["synthetic"], image.record["warnings"]) == (True, [])
     latent = tmp_path / "out" / "latent.nrrd"
+    assert Volume.read(latent).components == in_all
     assert run("decompose", *made, "--latent", latent, "--model", model, "--out", tmp_path / "trip") == 0
     assert run("decompose", *made, "--model", model, "--out", tmp_path / "alone") == 0
     for number, (name, source) in enumerate(sources.items(), 1):

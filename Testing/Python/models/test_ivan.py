@@ -144,18 +144,26 @@ def test_copies_are_arranged_as_in_the_paper() -> None:
 
 
 @pytest.mark.parametrize(("inputs", "outputs", "copies", "channels"), MORE_COPIES)
+@pytest.mark.parametrize("split", ["one", "halves"])
+@pytest.mark.parametrize(("dtype", "share"), [(torch.float32, 1e-5), (torch.float64, 1e-10)], ids=["fp32", "fp64"])
 def test_more_copies_are_tiled_come_back_and_are_all_averaged(
-    inputs: tuple[int, ...], outputs: tuple[int, ...], copies: int, channels: int
+    inputs: tuple[int, ...],
+    outputs: tuple[int, ...],
+    copies: int,
+    channels: int,
+    split: str,
+    dtype: torch.dtype,
+    share: float,
 ) -> None:
-    network = trained(make(inputs, outputs, copies=copies)).double()
-    x = torch.rand(1, sum(inputs), 7, 5, dtype=torch.float64)
+    network = trained(make(inputs, outputs, copies=copies, split=split)).to(dtype)
+    x = torch.rand(1, sum(inputs), 7, 5, dtype=dtype)
     latent = network(x)
     assert latent.shape == (1, channels, 7, 5)
-    assert float((network.inverse(latent) - x).abs().max()) <= 1e-10
+    assert float((network.inverse(latent) - x).abs().max()) <= share
     for number in range(sum(outputs)):
         torch.testing.assert_close(network.mean_of_copies(latent)[:, number], latent[:, number :: sum(outputs)].mean(1))
     assert torch.equal(network.tile(x)[:, -sum(inputs) :], x)
-    again = Ivan(IvanConfiguration(**network.configuration.to_json())).double()
+    again = Ivan(IvanConfiguration(**network.configuration.to_json())).to(dtype)
     again.load_state_dict(network.state_dict())
     torch.testing.assert_close(again(x), latent)
 
