@@ -4,7 +4,7 @@ Wang et al., "Variable Augmented Network for Invertible Modality Synthesis-Fusio
 are copied until both sides have the same number of channels, and the copies that come out are averaged. Where paper
 and code disagree the preset ``paper`` follows the code, and the paper where the code has nothing: more than two
 channels. The preset ``default`` splits the channels into halves and starts as the identity; ``small`` is the same with
-half the blocks and narrow networks, 1/28 of the work, for a laptop's CPU.
+half the blocks and narrow networks, 1/28 of the work, for a laptop's CPU. More ``copies`` than needed are ours.
 """
 
 import math
@@ -29,8 +29,9 @@ class IvanConfiguration:
     Attributes:
         inputs: channels of each source image: 1 for grey, 3 for RGB.
         outputs: channels of each target image.
-        copies: how many times the least number of channels is taken, 1 as published. With more of them more passes from
-            block to block; the paper's table VI has a better PET from six channels than from three.
+        copies: how many times the least number of channels is taken, 1 as published. Between the networks of a coupling
+            a voxel is a number for each channel of a half: of two channels one, of which everything has to be found
+            anew. (In the paper's table VI PET is better from six channels than from three, but T2 is added there, too.)
         blocks: each is a 1×1 convolution and a coupling.
         growth: feature maps that each convolution of a dense block adds.
         clamp: bound of the log-scale in the couplings.

@@ -1,6 +1,7 @@
 """iVAN's dense blocks on compiled kernels against torch's convolutions, values and gradients, on every awkward size."""
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -99,9 +100,13 @@ def test_what_is_not_a_number_reaches_its_neighbours_only() -> None:
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize("preset", PRESETS)
-def test_ivan_with_the_kernel_is_ivan_and_comes_back(preset: str) -> None:
-    network = Ivan(PRESETS[preset], seed=2).eval()
+@pytest.mark.parametrize(
+    "configuration",
+    [*PRESETS.values(), replace(PRESETS["small"], copies=2)],
+    ids=[*PRESETS, "small, twice the channels"],
+)
+def test_ivan_with_the_kernel_is_ivan_and_comes_back(configuration: IvanConfiguration) -> None:
+    network = Ivan(configuration, seed=2).eval()
     torch.manual_seed(5)
     for parameter in network.parameters():
         if parameter.dim() == 4:
