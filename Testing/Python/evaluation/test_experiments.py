@@ -17,6 +17,7 @@ from InvertibleFusionLib.evaluation.experiments.comparing import (
     FUSION_SYMBOLS,
     SYNTHESIS_SYMBOLS,
     Figure,
+    compared,
     figures_of,
     for_way_back,
 )
@@ -166,6 +167,30 @@ def test_an_experiment_goes_on_after_a_kill_and_the_same_seed_gives_the_same(
     assert kept.stat().st_mtime_ns == finished
     assert ran(data, out, "3") == 1
     assert "steps was 2, is now 3" in capsys.readouterr().err
+
+
+def test_the_noise_oracle_of_a_table_knows_how_bright_noise_is_in_air(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half is tissue and half is air: errors of σ² there and (2 − π/2)σ² here, not the 2σ² of the noise-free signal."""
+    labels = np.zeros((12, 24, 24), np.uint8)
+    labels[:, :, 12:] = 1
+    Volume(labels, name="labels").write(tmp_path / "labels.nii.gz")
+    (tmp_path / "tissues.csv").write_text("label,rho,T1_s,T2_s\n0,0,0,0\n1,1.0,4.5,2.2\n")
+    scanner = {"name": "ours", "times": {"T1": [500.0, 15.0], "T2": [4000.0, 90.0]}, "noise": 0.02}
+    model = {"labels": "labels.nii.gz", "tissues": "tissues.csv", "scanners": [scanner], "blur": 0.0}
+    terms = {"licence": "none", "attribution": "nobody"}
+    listed = {
+        name: {"name": f"{name}, simulated", **terms, "simulated": {**model, "slabs": [slab]}}
+        for name, slab in (("learnt", [0, 2]), ("measured", [8, 11]))
+    }
+    (tmp_path / "list.yaml").write_text(yaml.safe_dump(listed))
+    monkeypatch.setattr(data_sets, "LIST", tmp_path / "list.yaml")
+    shared = Circumstances(tmp_path, tmp_path, tmp_path / "cache", Budget("quick", 1, 20, 3), 0, 1, "cpu")
+    _, figures = compared(replace(PART, oracle=True, published={}), {}, shared, lambda done, total: None)
+    # The percentile that becomes 1 lies three standard deviations of the noise above the tissue.
+    expected = -10 * np.log10((0.5 + 0.5 * (2 - np.pi / 2)) * (0.02 / 1.06) ** 2)
+    assert figures["noise oracle"]["PSNR"].mean == pytest.approx(expected, abs=0.3)
 
 
 def test_missing_data_and_unknown_names_are_said_before_anything_is_made(
