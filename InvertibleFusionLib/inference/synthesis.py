@@ -45,7 +45,7 @@ from InvertibleFusionLib.volumes.volume import Volume
 LOG = logging.getLogger("InvertibleFusion")
 
 CHECKED_BEYOND = 1.2
-"""Scaled values beyond which a slice is taken back at once: in an iVAN patches of 1.5 can spoil what lies beside them."""
+"""Scaled values beyond which a slice is taken back at once: in an iVAN patches of 1.5 can spoil their surroundings."""
 REFUSED_FROM = 1e-3
 """The share of a source's range by which the round trip may miss it: the synthetic image is right all the same."""
 SYNTHETIC = "SYNTHETIC"
