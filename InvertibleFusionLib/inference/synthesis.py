@@ -44,7 +44,7 @@ from InvertibleFusionLib.volumes.volume import Volume
 
 LOG = logging.getLogger("InvertibleFusion")
 
-CHECKED_BEYOND = 1.2
+CHECKED_BEYOND = 1.1
 """Scaled values beyond which a slice is taken back at once: in an iVAN patches of 1.5 can spoil their surroundings."""
 REFUSED_FROM = 1e-3
 """The share of a source's range by which the round trip may miss it: the synthetic image is right all the same."""

@@ -132,7 +132,8 @@ def _add(scene: Any, node: Any, look: Look, undo: ExitStack) -> Any:
 
 def _make_storable(scene: Any, node: Any, undo: ExitStack) -> None:
     """Let a latent of many channels be saved as NRRD by itself, since Slicer's usual storage node cannot."""
-    if node.GetImageData().GetNumberOfScalarComponents() <= STORABLE:
+    few = node.GetImageData().GetNumberOfScalarComponents() <= STORABLE
+    if few or isinstance(node.GetStorageNode(), slicer.vtkMRMLNRRDStorageNode):
         return
     storage = scene.AddNode(slicer.vtkMRMLNRRDStorageNode())
     undo.callback(scene.RemoveNode, storage)

@@ -5,11 +5,14 @@ import pytest
 import torch
 
 from InvertibleFusionLib import decompose, load_model, synthesize
+from InvertibleFusionLib.inference.kernel_choice import with_kernel
+from InvertibleFusionLib.inference.synthesis import CHECKED_BEYOND
 from InvertibleFusionLib.models.card import ModelCard
 from InvertibleFusionLib.models.ivan import Ivan
 from InvertibleFusionLib.models.shipped import shipped_cards
 from InvertibleFusionLib.phantom import Patient
 from InvertibleFusionLib.volumes.grid import Grid
+from InvertibleFusionLib.volumes.intensity import IntensityScale
 
 CARDS = [card for card in shipped_cards() if card.architecture == "ivan"]
 
@@ -28,6 +31,24 @@ def test_a_phantom_comes_back(card: ModelCard) -> None:
     assert isinstance(network, Ivan)
     x = torch.rand(1, len(sources), 37, 53, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     assert float((network.double().inverse(network(x)) - x).abs().max()) <= 1e-10
+
+
+@pytest.mark.parametrize("card", CARDS, ids=lambda card: str(card.name))
+@pytest.mark.parametrize("which", [0, -1], ids=["first source", "last source"])
+@pytest.mark.parametrize("value", [CHECKED_BEYOND, -0.1])
+def test_bright_patches_that_are_not_taken_back_at_once_come_back(card: ModelCard, which: int, value: float) -> None:
+    model = load_model(card.name)
+    grid = Grid((96, 90, 1), (2.2, 2.4, 5.0), (-105.0, -108.0, 20.0))
+    scans = Patient.from_seed(3).acquire_all(card.inputs, grid)
+    scale = IntensityScale.from_json(card.intensity)
+    scaled = [scale.fit(scans[name].array).apply(scans[name].array[0], 0) for name in card.inputs]
+    x = torch.from_numpy(np.stack(scaled)[None])
+    x[:, which, 30:60, 30:60] = value
+    x = x.clamp(-CHECKED_BEYOND, CHECKED_BEYOND)
+    network = with_kernel(model.network, "compiled", torch.float32) or model.network
+    assert isinstance(network, Ivan)
+    with torch.inference_mode():
+        assert float((network.inverse(network(x)) - x).abs().max()) <= 1e-5
 
 
 @pytest.mark.parametrize("card", CARDS, ids=lambda card: str(card.name))

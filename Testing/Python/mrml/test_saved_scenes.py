@@ -63,8 +63,17 @@ def test_a_fused_node_of_a_reopened_scene_decomposes_exactly(
 
 @pytest.mark.parametrize(("inputs", "outputs", "channels"), [("ADC FLAIR", "T2 DWI PD T1", 4), ("ADC FLAIR", "PET", 6)])
 @pytest.mark.parametrize("again", [False, True], ids=["fresh", "into an earlier result"])
+@pytest.mark.parametrize("kind", ["mrb", "mrml"])
 def test_a_latent_of_many_channels_is_saved_with_its_scene_and_goes_back_exactly(
-    host: Any, scene: Any, pair: list[Any], synthesis_file: Any, inputs: str, outputs: str, channels: int, again: bool
+    host: Any,
+    scene: Any,
+    pair: list[Any],
+    synthesis_file: Any,
+    inputs: str,
+    outputs: str,
+    channels: int,
+    again: bool,
+    kind: str,
 ) -> None:
     """Slicer's usual storage node refuses the whole scene from five components on."""
     model = read_model(synthesis_file(inputs, outputs))
@@ -74,7 +83,8 @@ def test_a_latent_of_many_channels_is_saved_with_its_scene_and_goes_back_exactly
     made = put_results(scene, synthesis_outcomes(synthesis, sources), place)
     if again:
         made = put_results(scene, synthesis_outcomes(synthesis, sources), place, made)
-    other = host.reopened(scene)
+    assert scene.GetNumberOfNodesByClass("vtkMRMLNRRDStorageNode") == (channels > 4)
+    other = host.reopened(scene) if kind == "mrb" else host.reopened_from_folder(scene)
     family = family_of(other.GetFirstNodeByName(made["synthetic-1"].GetName()))
     images, kept = images_from_nodes(family.images, family.latent)
     assert kept is not None
